@@ -1,0 +1,70 @@
+"""obvert: a frozen model maps x to y; find the x for a wanted y, say how meaningful it is, and put it to use.
+
+Everything public is imported when it is first asked for, so that `import obvert` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from obvert import metrics
+    from obvert.core import Inversion, ObvertError, Status
+    from obvert.features.isoclip import IsoCLIP
+    from obvert.features.mean import Mean
+    from obvert.features.text_pca import TextPCA
+    from obvert.io import read_folder, read_images
+    from obvert.methods.oti import OTI
+    from obvert.methods.ovi import OVI
+    from obvert.models import load
+    from obvert.solvers.plateau import Plateau
+    from obvert.store import open, save
+
+_HOMES = {
+    "load": "models",
+    "read_images": "io",
+    "read_folder": "io",
+    "save": "store",
+    "open": "store",
+    "OTI": "methods.oti",
+    "OVI": "methods.ovi",
+    "Plateau": "solvers.plateau",
+    "IsoCLIP": "features.isoclip",
+    "TextPCA": "features.text_pca",
+    "Mean": "features.mean",
+    "Inversion": "core",
+    "Status": "core",
+    "ObvertError": "core",
+}
+__all__ = [
+    "OTI",
+    "OVI",
+    "Inversion",
+    "IsoCLIP",
+    "Mean",
+    "ObvertError",
+    "Plateau",
+    "Status",
+    "TextPCA",
+    "load",
+    "metrics",
+    "open",
+    "read_folder",
+    "read_images",
+    "save",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"obvert.{_HOMES[name]}"), name)
+    if name == "metrics":
+        return importlib.import_module("obvert.metrics")
+    raise AttributeError(f"module 'obvert' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

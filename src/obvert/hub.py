@@ -1,0 +1,117 @@
+"""Where a model lies: in the package (zoo/NAME), in a folder, or on a hub (owner/name@revision).
+
+Everything ends as a local folder; the hub is asked only when nothing nearer has the name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from obvert.core import ObvertError
+from obvert.registry import unknown
+
+ZOO = Path(__file__).parent / "zoo" / "weights"
+FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
+"""What is taken from a hub: no code, no pickle."""
+PATIENCE = 3.0
+"""Seconds to wait for a hub to answer at all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Located:
+    """A model's folder and where it came from."""
+
+    name: str
+    folder: Path
+    revision: str = ""
+
+
+def zoo() -> list[str]:
+    """Names of the embedded models."""
+    return sorted(f"zoo/{p.parent.name}" for p in ZOO.glob("*/config.json"))
+
+
+def locate(name: str) -> Located:
+    """Find a model's folder.
+
+    Args:
+        name: "zoo/NAME", a folder, or "owner/name" with an optional "@revision".
+
+    Returns:
+        Where it lies; a hub model is downloaded first unless it is in the local cache.
+
+    Raises:
+        ObvertError: when nothing of that name can be had; near misses or the local alternative are named.
+    """
+    path = Path(name).expanduser()
+    if name.startswith("zoo/"):
+        if name not in zoo():
+            raise ObvertError(unknown("model", name, zoo()))
+        return Located(name=name, folder=ZOO / name.removeprefix("zoo/"))
+    if path.is_dir():
+        if not any((path / f).exists() for f in ("config.json", "open_clip_config.json")):
+            raise ObvertError(f"need a model folder with config.json, got {name} without one")
+        return Located(name=name, folder=path)
+    if path.is_absolute() or name.startswith((".", "~")) or path.exists():
+        raise ObvertError(f"need a model folder, got {name}, which is {'a file' if path.exists() else 'not there'}")
+    if name.count("/") != 1:
+        raise ObvertError(unknown("model", name, zoo()) + "; otherwise give a folder or a hub id owner/name")
+    return _from_hub(name)
+
+
+def weights_hash(folder: Path) -> str:
+    """SHA-256 over a folder's safetensors files, in order of name; "" when there are none."""
+    files = sorted(folder.glob("*.safetensors"))
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            for block in iter(lambda: stream.read(1 << 20), b""):
+                digest.update(block)
+    return digest.hexdigest() if files else ""
+
+
+def _from_hub(name: str) -> Located:
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    repo, _, revision = name.partition("@")
+    if not revision:
+        warnings.warn(f"{name} has no revision; to reproduce this run later, say {name}@REVISION", stacklevel=4)
+    try:
+        folder = snapshot_download(repo, revision=revision or None, allow_patterns=FILES, local_files_only=True)
+    except HFValidationError as error:
+        raise ObvertError(f"need a hub id owner/name[@revision], got {name!r}") from error
+    except LocalEntryNotFoundError:
+        local = "download it elsewhere and give its folder, or use " + ", ".join(zoo())
+        if constants.HF_HUB_OFFLINE or not _reachable(constants.ENDPOINT):
+            raise ObvertError(f"{name} is not in the local cache and the hub cannot be reached; {local}") from None
+        try:
+            folder = snapshot_download(repo, revision=revision or None, allow_patterns=FILES)
+        except (HfHubHTTPError, OSError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ObvertError(f"the hub did not give {name}: {reason}; {local}") from None
+    return Located(name=name, folder=Path(folder), revision=Path(folder).name)
+
+
+def _reachable(endpoint: str) -> bool:
+    """Whether a server answers at all, within `PATIENCE` seconds."""
+    from concurrent.futures import ThreadPoolExecutor
+    from urllib.parse import urlsplit
+
+    url = urlsplit(endpoint)
+
+    def knock() -> bool:
+        socket.create_connection((url.hostname or "", url.port or 443), timeout=PATIENCE).close()
+        return True
+
+    pool = ThreadPoolExecutor(1)  # name look-up knows no timeout of its own
+    try:
+        return pool.submit(knock).result(PATIENCE)
+    except (OSError, TimeoutError):
+        return False
+    finally:
+        pool.shutdown(wait=False)

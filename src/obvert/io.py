@@ -1,0 +1,221 @@
+"""Pictures in: files, PIL images and arrays become RGB tensors; a labelled folder becomes a data set.
+
+Everything ends as (3, H, W) float32 in [0, 1], upright (EXIF orientation applied), with transparency laid over white.
+A picture that cannot be read raises a `PictureError` of one line, naming the picture.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, Union
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+    from torch import Tensor
+
+    Picture: TypeAlias = Union[str, Path, Image.Image, np.ndarray, Tensor]  # noqa: UP007
+
+MAX_PIXELS = 64_000_000
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+
+
+class PictureError(ValueError):
+    """A picture, or a folder of them, that cannot be read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder:
+    """The readable pictures of a class-labelled folder."""
+
+    pictures: list[Tensor]
+    """N pictures, each (3, H, W) float32 in [0, 1]; H and W vary."""
+    labels: Tensor
+    """(N,) int64, index into `classes`."""
+    classes: list[str]
+    """Sorted names of the classes with at least one readable picture."""
+    paths: list[Path]
+    """File of each picture."""
+    broken: list[str]
+    """One line for each file that was skipped, with the reason."""
+
+
+def read_images(pictures: Picture | Sequence[Picture]) -> list[Tensor]:
+    """Read pictures of any kind as RGB tensors.
+
+    Args:
+        pictures: one picture or several. Each is a path, a PIL image, a numpy array (H, W), (H, W, 3) or (H, W, 4),
+            or a tensor (3, H, W); arrays and tensors hold uint8, or floats in [0, 1]. Of an animation, the first frame.
+
+    Returns:
+        One (3, H, W) float32 tensor in [0, 1] for each picture, on the CPU unless it came as a tensor.
+
+    Raises:
+        PictureError: a picture is missing, broken, empty, larger than 64 megapixels, or an array of another shape or range.
+    """
+    import numpy as np
+    from PIL import Image
+    from torch import Tensor
+
+    if isinstance(pictures, str | os.PathLike | Image.Image | np.ndarray | Tensor):
+        pictures = [pictures]
+    return [_read(picture, f"pictures[{i}]") for i, picture in enumerate(pictures)]
+
+
+def find_pictures(folder: str | Path) -> list[tuple[Path, str]]:
+    """List the pictures of a folder laid out as FOLDER/CLASS/picture.jpg.
+
+    Pictures may lie deeper (FOLDER/CLASS/any/picture.jpg); hidden files and folders are left out.
+
+    Returns:
+        Sorted (path, class) pairs, at least one.
+
+    Raises:
+        PictureError: the folder is missing, is a file, or has no class folder with pictures.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise PictureError(f"{root}: need a folder, got {'a file' if root.exists() else 'nothing there'}")
+    inside = [(path, path.relative_to(root).parts) for path in sorted(root.rglob("*")) if path.suffix.lower() in SUFFIXES]
+    seen = [(path, parts) for path, parts in inside if not any(part.startswith(".") for part in parts) and path.is_file()]
+    if found := [(path, parts[0]) for path, parts in seen if len(parts) > 1]:
+        return found
+    folders = sum(path.is_dir() and not path.name.startswith(".") for path in root.iterdir())
+    raise PictureError(
+        f"{root}: need pictures as FOLDER/CLASS/picture.jpg, got {folders} class folders without pictures "
+        f"and {len(seen)} pictures outside any class folder"
+    )
+
+
+def read_folder(folder: str | Path) -> Folder:
+    """Read every picture of a folder laid out as FOLDER/CLASS/picture.jpg, skipping the broken ones.
+
+    Raises:
+        PictureError: the folder is not laid out so, or no picture in it can be read.
+    """
+    import torch
+
+    kept: list[tuple[Path, str, Tensor]] = []
+    broken: list[str] = []
+    for path, name in find_pictures(folder):
+        try:
+            kept.append((path, name, _read(path, str(path))))
+        except PictureError as error:
+            broken.append(str(error))
+    if not kept:
+        raise PictureError(f"{folder}: need at least one readable picture, got {len(broken)} broken, the first: {broken[0]}")
+    classes = sorted({name for _, name, _ in kept})
+    return Folder(
+        pictures=[picture for *_, picture in kept],
+        labels=torch.tensor([classes.index(name) for _, name, _ in kept]),
+        classes=classes,
+        paths=[path for path, *_ in kept],
+        broken=broken,
+    )
+
+
+def _read(picture: Picture, name: str) -> Tensor:
+    import numpy as np
+    from PIL import Image
+    from torch import Tensor
+
+    if isinstance(picture, str | os.PathLike):
+        return _open(Path(picture))
+    if isinstance(picture, Image.Image):
+        return _decode(picture, name)
+    if isinstance(picture, np.ndarray):
+        return _from_array(picture, name)
+    if isinstance(picture, Tensor):
+        return _checked(picture, name, shapes="(3, H, W)")
+    raise PictureError(f"{name}: need a path, PIL image, numpy array or tensor, got {type(picture).__name__}")
+
+
+def _open(path: Path) -> Tensor:
+    from PIL import Image, UnidentifiedImageError
+
+    if not path.is_file():
+        raise PictureError(f"{path}: need a picture file, got {'a folder' if path.is_dir() else 'nothing there'}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of large pictures and odd metadata; size is checked below
+            with Image.open(path, formats=FORMATS) as image:
+                return _decode(image, str(path))
+    except UnidentifiedImageError as error:
+        raise PictureError(f"{path}: need a picture ({', '.join(FORMATS)}), got something else") from error
+    except Image.DecompressionBombError as error:
+        raise PictureError(f"{path}: need at most {MAX_PIXELS:,} pixels, got far more") from error
+    except PictureError:
+        raise
+    except Exception as error:  # decoders of damaged files raise nearly anything
+        raise PictureError(f"{path}: cannot open ({_line(error)})") from error
+
+
+def _decode(image: Image.Image, name: str) -> Tensor:
+    """Check the size in the header, only then decode, turn upright and convert to RGB."""
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    width, height = image.size
+    if not 0 < width * height <= MAX_PIXELS:
+        raise PictureError(f"{name}: need 1 to {MAX_PIXELS:,} pixels, got {width} x {height}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = ImageOps.exif_transpose(image)
+            if image.mode.startswith("I"):
+                return _from_array(np.array(image, dtype=np.float64) / 65535, name)
+            if image.mode == "F":
+                return _from_array(np.array(image), name)
+            if image.has_transparency_data:
+                image = image.convert("RGBA")
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+            return _from_array(np.array(image.convert("RGB")), name)
+    except PictureError:
+        raise
+    except Exception as error:  # as above
+        raise PictureError(f"{name}: cannot decode ({_line(error)})") from error
+
+
+def _from_array(array: np.ndarray, name: str) -> Tensor:
+    import numpy as np
+    import torch
+
+    shapes = "(H, W), (H, W, 3) or (H, W, 4)"
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] not in (3, 4)):
+        raise PictureError(f"{name}: need an array {shapes}, got {array.shape}")
+    if array.dtype != np.uint8 and array.dtype.kind != "f":
+        raise PictureError(f"{name}: need uint8 or floats in [0, 1], got {array.dtype}")
+    native = np.array(array, dtype=np.uint8 if array.dtype == np.uint8 else np.float32)
+    planes = torch.from_numpy(native).expand(3, *native.shape) if native.ndim == 2 else torch.from_numpy(native).movedim(-1, 0)
+    x = _checked(planes[:3], name, shapes=shapes)
+    if len(planes) == 4:
+        alpha = _checked(planes[3:].expand(3, -1, -1), name, shapes=shapes)
+        x = x * alpha + (1 - alpha)
+    return x.contiguous()
+
+
+def _checked(x: Tensor, name: str, *, shapes: str) -> Tensor:
+    """Scale (3, H, W) to float32 in [0, 1], or say what is wrong with it."""
+    import torch
+
+    if x.ndim != 3 or x.shape[0] != 3:
+        raise PictureError(f"{name}: need a tensor {shapes}, got {tuple(x.shape)}")
+    if x.numel() == 0:
+        raise PictureError(f"{name}: need at least one pixel, got {x.shape[2]} x {x.shape[1]}")
+    if x.dtype == torch.uint8:
+        return x.float() / 255
+    if not x.is_floating_point():
+        raise PictureError(f"{name}: need uint8 or floats in [0, 1], got {x.dtype}")
+    low, high = (v.item() for v in x.detach().aminmax())
+    if not 0 <= low <= high <= 1:  # a NaN anywhere makes both NaN
+        raise PictureError(f"{name}: need values in [0, 1], got {low:g} to {high:g}")
+    return x.float()
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,131 @@
+"""What OTI and OVI share: search, in batches, for the input of one tower whose feature matches a wanted one."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from obvert.core import DualEncoder, Inversion, Map, ObvertError, Progress, Solution, Stop, descent
+from obvert.objectives.cosine import Cosine
+from obvert.solvers.adam import Adam
+from obvert.solvers.iterate import iterate
+
+
+def match_features(
+    method: Any,
+    name: str,
+    model: DualEncoder,
+    map: Map,
+    target: Tensor,
+    *,
+    batch: int,
+    solver: Adam,
+    steps: int,
+    stop: Stop | None,
+    keep: str,
+    snapshots: Sequence[int],
+    seed: int,
+    progress: Progress | None,
+) -> Inversion:
+    """Minimise 1 - cos(map(x), target) for each sample.
+
+    Args:
+        method: the dataclass that asks; its fields are recorded.
+        name: of the method.
+        model: the frozen model.
+        map: the tower to invert.
+        target: (B, d) wanted features; any norm but 0.
+        batch: samples a search runs at once.
+        solver: update rule.
+        steps: most steps.
+        stop: per-sample stop rule.
+        keep: "last" or "best".
+        snapshots: steps to return besides.
+        seed: of the start.
+        progress: called with (steps done over all batches, total, mean error).
+
+    Returns:
+        The inversion, on the model's device.
+
+    Raises:
+        ObvertError: when the target is not (B, d), or holds NaN or infinite numbers.
+    """
+    if target.ndim != 2 or target.shape[1] != model.dimension:
+        raise ObvertError(f"{name} needs features of shape (B, {model.dimension}) for {model.card.name}, got {tuple(target.shape)}")
+    bad = (~target.isfinite().all(1)).nonzero().flatten().tolist()
+    if bad:
+        raise ObvertError(f"{name} needs finite features, got NaN or infinite numbers in {len(bad)} of {len(target)} rows, first row {bad[0]}")
+    began = time.perf_counter()
+    target = target.to(model.device, torch.float32)
+    total = max(1, -(-len(target) // batch))
+    parts: list[Solution] = []
+    for i in range(total):
+        wanted = target[i * batch : (i + 1) * batch]
+        parts.append(
+            iterate(
+                descent(Cosine(map, wanted)),
+                solver,
+                map.start(len(wanted), seed, model.device),
+                max_steps=steps,
+                stop=stop,
+                keep=keep,
+                snapshots=snapshots,
+                progress=_share(progress, i, total, steps),
+            )
+        )
+    solution = join(parts)
+    return Inversion(
+        method=name,
+        settings=asdict(method),
+        model=model.card,
+        target=target,
+        seed=seed,
+        seconds=time.perf_counter() - began,
+        versions=versions(),
+        solution=solution,
+        features=_encode(map, solution.x, batch),
+        snapshot_features={step: _encode(map, x, batch) for step, x in solution.snapshots.items()},
+    )
+
+
+def join(parts: list[Solution]) -> Solution:
+    """Solutions of consecutive batches as one; a shorter trace goes on with its last errors."""
+    longest = max(len(p.trace) for p in parts)
+
+    def cat(get: Callable[[Solution], Tensor]) -> Tensor:
+        return torch.cat([get(p) for p in parts])
+
+    return Solution(
+        x=cat(lambda p: p.x),
+        error=cat(lambda p: p.error),
+        steps=cat(lambda p: p.steps),
+        status=cat(lambda p: p.status),
+        trace=torch.cat([torch.cat((p.trace, p.trace[-1:].expand(longest - len(p.trace), -1))) for p in parts], dim=1),
+        terms={name: torch.cat([p.terms[name] for p in parts]) for name in parts[0].terms},
+        snapshots={step: torch.cat([p.snapshots[step] for p in parts]) for step in parts[0].snapshots},
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on."""
+    return {"python": platform.python_version(), **{p: version(p) for p in ("obvert", "torch", "transformers", "numpy")}}
+
+
+@torch.no_grad()
+def _encode(map: Map, x: Tensor, batch: int) -> Tensor:
+    return torch.cat([normalize(map(part).float(), dim=-1) for part in x.split(batch)]) if len(x) else map(x)
+
+
+def _share(progress: Progress | None, part: int, parts: int, steps: int) -> Progress | None:
+    """Progress of one batch as progress of all."""
+    if progress is None:
+        return None
+    return lambda done, _, error: progress(part * steps + done, parts * steps, error)

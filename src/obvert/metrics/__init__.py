@@ -1,0 +1,15 @@
+"""How good a ranking is, and how far apart two modalities lie."""
+
+from obvert.metrics.gap import linear_separability, modality_gap
+from obvert.metrics.retrieval import average_precision, average_precision_at_r, bootstrap, r_precision, recall_at_k, retrieval
+
+__all__ = [
+    "average_precision",
+    "average_precision_at_r",
+    "bootstrap",
+    "linear_separability",
+    "modality_gap",
+    "r_precision",
+    "recall_at_k",
+    "retrieval",
+]

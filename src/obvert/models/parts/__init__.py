@@ -1,0 +1,1 @@
+"""What model families share: preprocessing, transformer blocks, the two-tower encoder."""

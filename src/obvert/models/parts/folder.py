@@ -1,0 +1,74 @@
+"""Read the parts of a model folder that transformers wrote: weights, tokenizer, preprocessing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from obvert.core import ObvertError
+from obvert.models.parts.preprocess import Preprocess
+
+
+def read_model(class_name: str, folder: Path) -> Any:
+    """A transformers model in fp32, eval mode, frozen; safetensors only.
+
+    Args:
+        class_name: of transformers.
+        folder: where config.json and the weights lie.
+
+    Returns:
+        The model.
+
+    Raises:
+        ObvertError: when the weights are missing, broken or incomplete.
+    """
+    import torch
+    import transformers
+
+    try:
+        model, info = getattr(transformers, class_name).from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+        )
+    except Exception as error:
+        raise ObvertError(f"need a {class_name} in safetensors in {folder}, got: {_line(error)}") from error
+    if info["missing_keys"]:
+        raise ObvertError(f"the weights in {folder} lack {len(info['missing_keys'])} tensors, e.g. {sorted(info['missing_keys'])[0]}")
+    return model.requires_grad_(False).eval()
+
+
+def read_tokenizer(folder: Path) -> Any:
+    """The folder's tokenizer; ObvertError when there is none."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:
+        raise ObvertError(f"need a tokenizer in {folder}, got: {_line(error)}") from error
+
+
+def read_preprocess(folder: Path) -> Preprocess:
+    """The folder's preprocessor_config.json; ObvertError when it is missing or asks for what is not supported."""
+    for name in ("preprocessor_config.json", "processor_config.json"):
+        path = folder / name
+        if path.exists():
+            config = json.loads(path.read_text())
+            config = config.get("image_processor", config)
+            try:
+                return Preprocess.from_config(config)
+            except ValueError as error:
+                raise ObvertError(f"{path}: {error}") from error
+    raise ObvertError(f"need preprocessor_config.json in {folder}, got none")
+
+
+def opening(tokenizer: Any) -> tuple[list[int], int]:
+    """Token ids of the start and "a photo of", and the id of the end token."""
+    ids = list(tokenizer("a photo of")["input_ids"])
+    end = tokenizer.eos_token_id
+    if ids[-1] != end:
+        raise ObvertError("need a tokenizer that ends a text with its end token, got one that does not")
+    return ids[:-1], end
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,184 @@
+"""Blocks to what a page shows: curves and histograms to SVG, pictures to data URIs.
+
+The SVG names colours by CSS variables, so that the page's light and dark schemes both reach it. Words stay out of it:
+legend and labels are the page's, in the reader's own fonts; only the numbers on the axes are drawn.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from obvert.report.blocks import Curves, Histograms
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+CYCLE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a6d00", "#7f7f7f")
+"""Okabe and Ito's colours, which stay apart for colour-blind readers; yellow and black give way to two that show on any ground."""
+INK, RULE = "#010101", "#020202"
+SIDE, LOSSLESS = 96, 32
+"""Pictures are shrunk to 96 px; up to 32 px they are kept exact."""
+
+
+class Key(NamedTuple):
+    """An entry of a legend."""
+
+    name: str
+    colour: int
+    style: Literal["solid", "dashdot", "dashed", "dotted", "area"]
+
+
+def legend(block: Curves | Histograms, colours: dict[str, int]) -> list[Key]:
+    """The legend of a figure.
+
+    Args:
+        block: the figure.
+        colours: number of each name's colour; new names are added, so that a name keeps its colour over a report.
+
+    Returns:
+        One entry for each series, baseline and mark, in the order drawn.
+    """
+
+    def key(name: str, style: Any) -> Key:
+        return Key(name, colours.setdefault(name, len(colours)) % len(CYCLE), style)
+
+    if isinstance(block, Histograms):
+        return [key(name, "area") for name in block.series]
+    curves = [key(name, "solid") for name in block.series]
+    curves = [k._replace(style="dashdot") if colours[k.name] >= len(CYCLE) else k for k in curves]
+    return [*curves, *(key(name, "dashed") for name in block.lines), *(key(name, "dotted") for name in block.marks)]
+
+
+def draw(block: Curves | Histograms, keys: list[Key], *, prefix: str) -> str:
+    """Draw a figure.
+
+    Args:
+        block: the figure.
+        keys: its legend.
+        prefix: put before every id, so that figures share a page in peace.
+
+    Returns:
+        An `<svg>` element without background, legend or labels.
+    """
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "obvert", "font.size": 8.5, "axes.formatter.limits": (-3, 5)}):
+        figure = Figure(figsize=(5, 2.7), layout="constrained")
+        axes = figure.add_subplot()
+        (_curves if isinstance(block, Curves) else _histograms)(axes, block, keys)
+        _dress(axes)
+        page = io.StringIO()
+        FigureCanvasSVG(figure).print_svg(page, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    return _inline(page.getvalue(), prefix)
+
+
+def _curves(axes: Axes, block: Curves, keys: list[Key]) -> None:
+    room = max(48, 1600 // max(1, len(block.series) + 2 * len(block.bands)))
+    shown = {name: np.asarray(x, dtype=float) for name, (x, _) in block.series.items()}
+    log = block.log_x and any((x > 0).any() for x in shown.values())
+    for key in keys:
+        style: dict[str, Any] = {"color": CYCLE[key.colour], "linewidth": 1.7 if key.style in ("solid", "dashdot") else 1.3}
+        style["linestyle"] = key.style
+        if key.style == "dashed":
+            axes.axhline(block.lines[key.name], **style)
+        elif key.style == "dotted":
+            if not log or block.marks[key.name] > 0:
+                axes.axvline(block.marks[key.name], **style)
+        else:
+            x, low, high = shown[key.name], *block.bands.get(key.name, (None, None))
+            keep = _thin(x, room, log=log)
+            if low is not None and high is not None:
+                low, high = np.asarray(low, dtype=float)[keep], np.asarray(high, dtype=float)[keep]
+                axes.fill_between(x[keep], low, high, color=style["color"], alpha=0.18, linewidth=0)
+            y = np.asarray(block.series[key.name][1], dtype=float)[keep]
+            axes.plot(x[keep], y, marker="o" if len(keep) <= 12 else "", markersize=3.5, **style)
+    if log:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_minor_formatter(lambda value, _: "")
+
+
+def _thin(x: np.ndarray, room: int, *, log: bool) -> np.ndarray:
+    """Indices of at most `room` points, evenly spread along the axis."""
+    keep = np.flatnonzero(x > 0) if log else np.arange(len(x))
+    if len(keep) <= room:
+        return keep
+    places = np.geomspace(1, len(keep), room) - 1 if log else np.linspace(0, len(keep) - 1, room)
+    return keep[np.unique(places.round().astype(int))]
+
+
+def _histograms(axes: Axes, block: Histograms, keys: list[Key]) -> None:
+    samples = {name: np.asarray(values, dtype=float).ravel() for name, values in block.series.items()}
+    samples = {name: values[np.isfinite(values)] for name, values in samples.items()}
+    edges = np.histogram_bin_edges(np.concatenate([np.empty(0), *samples.values()]), bins=48)
+    for key in keys:
+        if len(samples[key.name]):
+            density, _ = np.histogram(samples[key.name], bins=edges, density=True)
+            axes.stairs(density, edges, fill=True, color=CYCLE[key.colour], alpha=0.22, linewidth=0)
+            axes.stairs(density, edges, color=CYCLE[key.colour], linewidth=1.4)
+    axes.set_ylim(bottom=0)
+
+
+def _dress(axes: Axes) -> None:
+    axes.set_facecolor("none")
+    axes.figure.patch.set_visible(False)  # type: ignore[union-attr]
+    axes.patch.set_visible(False)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(INK)
+    axes.grid(axis="y", color=RULE, linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="both", which="both", color=INK, labelcolor=INK, length=3)
+    axes.tick_params(axis="y", which="both", length=0)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.offsetText.set_color(INK)
+
+
+def _inline(text: str, prefix: str) -> str:
+    """Make a stand-alone SVG fit to sit inside a page, and small."""
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r'\s(xmlns(:\w+)?|width|height|version)="[^"]*"', "", text, count=5)
+    text = re.sub(r'(?<=<g) id="[^"]*"| transform="rotate\(-0 [^"]*"|font-(size|family): [^;"]*; ', "", text)
+    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}-", text)
+    names = {INK: "currentColor", RULE: "var(--rule)", **{colour: f"var(--c{i})" for i, colour in enumerate(CYCLE)}}
+    text = re.sub("|".join(names), lambda m: names[m[0]], text)
+    # Attributes only: the numbers on the axes stay as they are.
+    text = re.sub(r"<[^>]*>", lambda tag: re.sub(r"-?\d+\.\d{3,}", lambda m: f"{float(m[0]):.2f}", tag[0]), text)
+    return re.sub(r"\s*\n\s*", "\n", text).strip()
+
+
+def data_uri(picture: Any) -> str:
+    """A picture as an address that holds it.
+
+    Args:
+        picture: (3, H, W) or (H, W, 3) tensor or array, uint8 or float in [0, 1]; floats outside are clipped.
+
+    Returns:
+        A data URI, PNG for tiny pictures and JPEG for others.
+
+    Raises:
+        ValueError: if the shape is another.
+    """
+    from PIL import Image
+
+    if hasattr(picture, "detach"):
+        picture = picture.detach().cpu()
+        picture = picture.float() if picture.is_floating_point() else picture
+    pixels = np.asarray(picture)
+    if pixels.ndim != 3 or 3 not in (pixels.shape[0], pixels.shape[2]):
+        raise ValueError(f"a picture is (3, H, W) or (H, W, 3), not {pixels.shape}")
+    pixels = pixels.transpose(1, 2, 0) if pixels.shape[0] == 3 else pixels
+    if pixels.dtype != np.uint8:
+        pixels = (np.nan_to_num(pixels).clip(0, 1) * 255).round().astype(np.uint8)
+    image, page = Image.fromarray(np.ascontiguousarray(pixels)), io.BytesIO()
+    image.thumbnail((SIDE, SIDE))
+    kind = "png" if max(image.size) <= LOSSLESS else "jpeg"
+    image.save(page, kind, **({"optimize": True} if kind == "png" else {"quality": 86, "subsampling": 0}))
+    return f"data:image/{kind};base64,{base64.b64encode(page.getvalue()).decode()}"

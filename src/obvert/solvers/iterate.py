@@ -1,0 +1,118 @@
+"""The one loop: a field, a solver, a start; each sample ends by itself.
+
+    error_k, direction_k = field(x_k)          x_{k+1} = solver.step(x_k, direction_k)
+
+A sample that has ended no longer moves, whatever the others do. Nothing inside a step waits for the device: masks do
+the bookkeeping, and the host asks only every `check_every` steps whether all samples have ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from obvert.core import Eval, Field, Progress, Solution, Solver, Status, Stop
+
+
+@torch.no_grad()
+def iterate(
+    field: Field,
+    solver: Solver[Any],
+    x: Tensor,
+    *,
+    max_steps: int,
+    tol: float = 0.0,
+    stop: Stop | None = None,
+    keep: str = "last",
+    snapshots: Sequence[int] = (),
+    check_every: int = 10,
+    progress: Progress | None = None,
+) -> Solution:
+    """Run a solver on a field.
+
+    Args:
+        field: x -> Eval; a gradient or any other direction.
+        solver: the update rule.
+        x: (B, ...) where to start; left as it is.
+        max_steps: most steps, at least 0.
+        tol: a sample ends when its error is at most this.
+        stop: a further per-sample stop rule.
+        keep: "last" point of each sample, or its "best" one by error.
+        snapshots: steps whose points are returned besides, within 0..max_steps.
+        check_every: steps between two looks from the host.
+        progress: called at every look.
+
+    Returns:
+        The solution. A sample whose numbers stop being finite ends with `Status.NON_FINITE` at its best point;
+        if it never had a finite error, its x is where it started.
+
+    Raises:
+        ValueError: for steps, snapshots or `keep` out of range.
+    """
+    if max_steps < 0 or any(not 0 <= s <= max_steps for s in snapshots):
+        raise ValueError(f"need max_steps >= 0 and snapshots within 0..max_steps, got {max_steps} and {tuple(snapshots)}")
+    if keep not in ("last", "best"):
+        raise ValueError(f"need keep to be 'last' or 'best', got {keep!r}")
+    x, state = x.detach().clone(), solver.init(x)
+    batch, wide = len(x), (-1,) + (1,) * (x.ndim - 1)
+    running = torch.ones(batch, dtype=torch.bool, device=x.device)
+    status = torch.full((batch,), int(Status.STEPS), device=x.device)
+    steps = torch.zeros(batch, dtype=torch.int64, device=x.device)
+    best = Eval(torch.full((batch,), torch.inf, device=x.device), x)
+    best_steps, best_terms = steps, {}
+    last = best
+    trace = torch.empty(max_steps + 1, batch, device=x.device)
+    kept: dict[int, Tensor] = {}
+    for k in range(max_steps + 1):
+        now = field(x)
+        finite = now.error.isfinite() & now.direction.flatten(1).isfinite().all(1)
+        broken = running & ~finite
+        status = torch.where(broken, int(Status.NON_FINITE), status)
+        running = running & finite
+        if k == 0:
+            last = Eval(torch.where(finite, now.error, torch.inf), x, now.terms)
+            best_terms = dict(now.terms)
+        else:
+            last = Eval(
+                torch.where(running, now.error, last.error),
+                torch.where(running.view(wide), x, last.direction),
+                {name: torch.where(running, value, last.terms[name]) for name, value in now.terms.items()},
+            )
+        steps = torch.where(running, k, steps)
+        better = running & (now.error < best.error)
+        best = Eval(torch.where(better, now.error, best.error), torch.where(better.view(wide), x, best.direction))
+        best_steps = torch.where(better, k, best_steps)
+        best_terms = {name: torch.where(better, value, best_terms[name]) for name, value in now.terms.items()}
+        x = torch.where(broken.view(wide), best.direction, x)
+        trace[k] = last.error
+        if k in snapshots:
+            kept[k] = x
+        reached = running & (now.error <= tol)
+        status = torch.where(reached, int(Status.CONVERGED), status)
+        running = running & ~reached
+        if stop is not None:
+            stopped = running & stop(trace[: k + 1])
+            status = torch.where(stopped, int(Status.STOPPED), status)
+            running = running & ~stopped
+        if k % check_every == 0 or k == max_steps:
+            if progress:
+                progress(k, max_steps, last.error.mean().item())
+            if k < max_steps and not running.any():
+                kept.update({s: x for s in snapshots if s > k})
+                break
+        if k < max_steps:
+            moved, state = solver.step(x, now.direction, state)
+            x = torch.where(running.view(wide), moved, x)
+    take = torch.ones_like(running) if keep == "best" else status == int(Status.NON_FINITE)
+    return Solution(
+        x=torch.where(take.view(wide), best.direction, last.direction),
+        error=torch.where(take, best.error, last.error),
+        steps=torch.where(take, best_steps, steps),
+        status=status,
+        trace=trace[: k + 1],
+        terms={name: torch.where(take, best_terms[name], last.terms[name]) for name in last.terms},
+        snapshots=kept,
+    )

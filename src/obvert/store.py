@@ -1,0 +1,191 @@
+"""Save and open inversions and fitted feature maps: safetensors for the numbers, JSON for the rest, `format: 1`.
+
+A folder is written beside its final place and moved there when it is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from obvert.core import Fitted, Inversion
+
+FORMAT = 1
+
+
+@contextmanager
+def new_folder(folder: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """A folder to write into that takes its name only when all went well.
+
+    Args:
+        folder: the final name.
+        overwrite: replace what is there.
+
+    Yields:
+        A hidden folder beside the final one.
+
+    Raises:
+        ObvertError: if something is there already and `overwrite` is off, or it cannot be written.
+    """
+    from obvert.core import ObvertError
+
+    final = Path(folder).absolute()
+    taken(final, overwrite=overwrite)
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        side = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
+    except OSError as error:
+        raise ObvertError(f"cannot write to {folder}: {error.strerror}") from error
+    try:
+        yield side
+        side.chmod(0o755)
+        if final.is_dir():
+            shutil.rmtree(final)
+        os.replace(side, final)
+    finally:
+        shutil.rmtree(side, ignore_errors=True)
+
+
+def taken(folder: str | Path, *, overwrite: bool = False) -> None:
+    """Refuse a folder that holds something; ObvertError says how to go on."""
+    from obvert.core import ObvertError
+
+    path = Path(folder)
+    if path.exists() and not path.is_dir():
+        raise ObvertError(f"need a folder for the output, got {folder}, which is a file")
+    if path.is_dir() and any(path.iterdir()) and not overwrite:
+        raise ObvertError(f"{folder} holds another run; give another --out or say --overwrite")
+
+
+def save(thing: Inversion | Fitted, folder: str | Path, *, overwrite: bool = False) -> Path:
+    """Save an inversion or a fitted feature map.
+
+    Args:
+        thing: what to save.
+        folder: made new; holds `tensors.safetensors` and `about.json`.
+        overwrite: replace what is there.
+
+    Returns:
+        The folder.
+    """
+    from safetensors.torch import save_file
+
+    from obvert.core import Inversion
+
+    tensors: dict[str, Tensor] = {}
+    about = {"format": FORMAT, "kind": "inversion" if isinstance(thing, Inversion) else "feature map"}
+    about["content"] = _split(asdict(thing.cpu() if isinstance(thing, Inversion) else thing), "", tensors)
+    with new_folder(folder, overwrite=overwrite) as side:
+        save_file({name: t.contiguous().clone() for name, t in tensors.items()}, side / "tensors.safetensors")
+        (side / "about.json").write_text(json.dumps(about, indent=1, ensure_ascii=False))
+    return Path(folder)
+
+
+def open(folder: str | Path) -> Inversion | Fitted:
+    """Open what `save` wrote.
+
+    Args:
+        folder: as given to `save`.
+
+    Returns:
+        The same thing, tensors in main memory.
+
+    Raises:
+        ObvertError: when the folder holds no such thing, or one of a later format.
+    """
+    from safetensors.torch import load_file
+
+    from obvert.core import Card, Fitted, Inversion, ObvertError, Solution
+
+    path = Path(folder)
+    try:
+        about = json.loads((path / "about.json").read_text())
+        tensors = load_file(path / "tensors.safetensors")
+    except Exception as error:
+        raise ObvertError(f"need a folder that obvert.save wrote, got {folder}: {type(error).__name__}") from error
+    if about.get("format") != FORMAT:
+        raise ObvertError(f"need format {FORMAT}, got {about.get('format')} in {folder}; a newer obvert wrote it")
+    content = _join(about["content"], tensors)
+    if about["kind"] == "feature map":
+        return Fitted(**content)
+    solution = content.pop("solution")
+    solution["snapshots"] = {int(k): v for k, v in solution["snapshots"].items()}
+    content["snapshot_features"] = {int(k): v for k, v in content["snapshot_features"].items()}
+    return Inversion(model=Card(**content.pop("model")), solution=Solution(**solution), **content)
+
+
+def _split(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
+    """The same nest with each tensor moved to `tensors` and its path left in its place."""
+    if isinstance(value, dict):
+        return {str(k): _split(v, f"{path}.{k}".lstrip("."), tensors) for k, v in value.items()}
+    if hasattr(value, "untyped_storage"):
+        tensors[path] = value
+        return {"$tensor": path}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _join(value: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, dict):
+        return tensors[value["$tensor"]] if "$tensor" in value else {k: _join(v, tensors) for k, v in value.items()}
+    return value
+
+
+class Run:
+    """A run that survives interruption: its pieces lie in FOLDER.partial until it is whole, then take their place.
+
+    The same run started again finds the pieces that are done; a run with other settings starts afresh.
+    """
+
+    def __init__(self, folder: str | Path, settings: dict[str, Any], *, overwrite: bool = False) -> None:
+        """Begin or go on.
+
+        Args:
+            folder: the final name; refused when it holds something and `overwrite` is off.
+            settings: all that the pieces depend on.
+            overwrite: replace what is there, once this run is whole.
+        """
+        taken(folder, overwrite=overwrite)
+        self.final = Path(folder).absolute()
+        self.folder = self.final.with_name(self.final.name + ".partial")
+        key = json.dumps(settings, sort_keys=True, default=str)
+        mark = self.folder / "settings.json"
+        if self.folder.exists() and not (mark.exists() and mark.read_text() == key):
+            shutil.rmtree(self.folder)
+        (self.folder / "pieces").mkdir(parents=True, exist_ok=True)
+        mark.write_text(key)
+
+    def piece(self, name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Tensors by name: read if they are done, otherwise made and kept.
+
+        Args:
+            name: of the piece.
+            make: how to make it.
+
+        Returns:
+            The tensors, in main memory.
+        """
+        from safetensors.torch import load_file, save_file
+
+        path = self.folder / "pieces" / f"{name}.safetensors"
+        if not path.exists():
+            side = path.with_suffix(".part")
+            save_file({key: t.contiguous().clone() for key, t in make().items()}, side)
+            side.replace(path)
+        return load_file(path)
+
+    def finish(self) -> Path:
+        """Give the run its final name, in place of what was there."""
+        if self.final.is_dir():
+            shutil.rmtree(self.final)
+        os.replace(self.folder, self.final)
+        return self.final

@@ -1,0 +1,1 @@
+"""Tasks: data, methods and metrics together, ending in a report."""
