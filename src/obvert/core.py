@@ -334,7 +334,9 @@ class Fitted:
         if modality not in self.shift:
             raise ObvertError(f"{self.name} was fitted without {modality} features; fit it with them")
         if features.shape[-1] != len(self.shift[modality]):
-            raise ObvertError(f"{self.name} was fitted on features of length {len(self.shift[modality])}, got {features.shape[-1]}")
+            raise ObvertError(
+                f"{self.name} was fitted on features of length {len(self.shift[modality])}, got {features.shape[-1]}"
+            )
         moved = (features - self.shift[modality].to(features)) @ self.matrix[modality].to(features).T
         return torch.nn.functional.normalize(moved, dim=-1)
 

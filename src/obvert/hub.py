@@ -60,7 +60,9 @@ def locate(name: str) -> Located:
         raise ObvertError(f"need a model folder, got {name}, which is {'a file' if path.exists() else 'not there'}")
     if name.count("/") != 1:
         raise ObvertError(unknown("model", name, zoo()) + "; otherwise give a folder or a hub id owner/name")
-    return _from_hub(name)
+    if "@" not in name:
+        warnings.warn(f"{name} has no revision; to reproduce this run later, say {name}@REVISION", stacklevel=3)
+    return from_hub(name, FILES)
 
 
 def weights_hash(folder: Path) -> str:
@@ -74,15 +76,25 @@ def weights_hash(folder: Path) -> str:
     return digest.hexdigest() if files else ""
 
 
-def _from_hub(name: str) -> Located:
+def from_hub(name: str, files: list[str]) -> Located:
+    """Find a hub model in the local cache, or download it.
+
+    Args:
+        name: "owner/name" with an optional "@revision".
+        files: patterns of the files wanted.
+
+    Returns:
+        Where it lies.
+
+    Raises:
+        ObvertError: when it is not cached and the hub cannot be reached, or does not give it.
+    """
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     repo, _, revision = name.partition("@")
-    if not revision:
-        warnings.warn(f"{name} has no revision; to reproduce this run later, say {name}@REVISION", stacklevel=4)
     try:
-        folder = snapshot_download(repo, revision=revision or None, allow_patterns=FILES, local_files_only=True)
+        folder = snapshot_download(repo, revision=revision or None, allow_patterns=files, local_files_only=True)
     except HFValidationError as error:
         raise ObvertError(f"need a hub id owner/name[@revision], got {name!r}") from error
     except LocalEntryNotFoundError:
@@ -90,7 +102,7 @@ def _from_hub(name: str) -> Located:
         if constants.HF_HUB_OFFLINE or not _reachable(constants.ENDPOINT):
             raise ObvertError(f"{name} is not in the local cache and the hub cannot be reached; {local}") from None
         try:
-            folder = snapshot_download(repo, revision=revision or None, allow_patterns=FILES)
+            folder = snapshot_download(repo, revision=revision or None, allow_patterns=files)
         except (HfHubHTTPError, OSError) as error:
             reason = str(error).strip().splitlines()[0]
             raise ObvertError(f"the hub did not give {name}: {reason}; {local}") from None

@@ -81,7 +81,9 @@ def find(kind: str, name: str) -> Any:
 
     file, noun = module(kind, name), getattr(core, KINDS[kind])
     (found,) = (
-        c for c in vars(file).values() if inspect.isclass(c) and issubclass(c, noun) and c.__module__ == file.__name__ and c is not noun
+        c
+        for c in vars(file).values()
+        if inspect.isclass(c) and issubclass(c, noun) and c.__module__ == file.__name__ and c is not noun
     )
     return found
 

@@ -17,7 +17,7 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 from obvert.io import read_images
-from obvert.models.preprocess import RESAMPLES, Preprocess, weights
+from obvert.models.parts.preprocess import RESAMPLES, Preprocess, weights
 
 PHOTOS = sorted((Path(__file__).parents[3] / "shared/data/photos").glob("*.png"))
 CLIP = Preprocess.from_config({})
@@ -81,6 +81,13 @@ def test_any_size_equals_pillow(w: int, h: int, height: int, width: int, number:
     preprocess = Preprocess(resize=(height, width), crop=None, resample=RESAMPLES[number], mean=(0,) * 3, std=(1,) * 3)
     truth = np.asarray(image.resize((width, height), number))
     assert np.array_equal((preprocess(read_images(image))[0] * 255).round().byte().movedim(0, -1).numpy(), truth)
+
+
+@pytest.mark.parametrize("shrink", [39, 40, 41])
+def test_order_of_the_passes_is_that_of_pillow(shrink: int) -> None:
+    """Around the height, twice the shrinking of the width, at which newer Pillows change the order."""
+    processor = SiglipImageProcessorPil(size={"height": 120 - shrink, "width": 70})
+    assert difference(processor, [drawn("noise", 90, 120)]) < 1e-5
 
 
 def test_extreme_aspect_needs_no_memory() -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from obvert import __version__
 from obvert.core import DualEncoder, Inversion, Map, ObvertError, Progress, Solution, Stop, descent
 from obvert.objectives.cosine import Cosine
 from obvert.solvers.adam import Adam
@@ -59,10 +60,14 @@ def match_features(
         ObvertError: when the target is not (B, d), or holds NaN or infinite numbers.
     """
     if target.ndim != 2 or target.shape[1] != model.dimension:
-        raise ObvertError(f"{name} needs features of shape (B, {model.dimension}) for {model.card.name}, got {tuple(target.shape)}")
+        raise ObvertError(
+            f"{name} needs features of shape (B, {model.dimension}) for {model.card.name}, got {tuple(target.shape)}"
+        )
     bad = (~target.isfinite().all(1)).nonzero().flatten().tolist()
     if bad:
-        raise ObvertError(f"{name} needs finite features, got NaN or infinite numbers in {len(bad)} of {len(target)} rows, first row {bad[0]}")
+        raise ObvertError(
+            f"{name} needs finite features, got NaN or infinite numbers in {len(bad)} of {len(target)} rows, first row {bad[0]}"
+        )
     began = time.perf_counter()
     target = target.to(model.device, torch.float32)
     total = max(1, -(-len(target) // batch))
@@ -116,7 +121,11 @@ def join(parts: list[Solution]) -> Solution:
 
 def versions() -> dict[str, str]:
     """Versions of what a result depends on."""
-    return {"python": platform.python_version(), **{p: version(p) for p in ("obvert", "torch", "transformers", "numpy")}}
+    return {
+        "python": platform.python_version(),
+        "obvert": __version__,
+        **{p: version(p) for p in ("torch", "transformers", "numpy", "pillow")},
+    }
 
 
 @torch.no_grad()

@@ -13,8 +13,10 @@ import torch
 
 from obvert.core import Card, DualEncoder, ObvertError
 from obvert.hub import locate, weights_hash
+from obvert.models.parts.torchvision_shim import prepare
 from obvert.registry import module, names, unknown
 
+prepare()  # before anything imports transformers
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -61,5 +63,7 @@ def find_device(name: str) -> torch.device:
     if name.split(":")[0] not in there:
         raise ObvertError(unknown("device", name, ["auto", *there]))
     if not there[name.split(":")[0]]:
-        raise ObvertError(f"device {name} is not on this machine; there is {', '.join(d for d, is_there in there.items() if is_there)}")
+        raise ObvertError(
+            f"device {name} is not on this machine; there is {', '.join(d for d, is_there in there.items() if is_there)}"
+        )
     return torch.device(name)

@@ -177,7 +177,10 @@ def show(value: Any) -> str:
         return str(value)
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
-    return f"{value:.3f}" if value == 0 or 1e-3 <= abs(value) < 1e4 else f"{value:.2e}"
+    if abs(value) < 1e-12 or 1e-3 <= abs(value) < 1e4:
+        return f"{value:z.3f}"
+    digits, exponent = f"{value:.2e}".split("e")
+    return f"{digits}e{int(exponent)}"
 
 
 def show_interval(bounds: Sequence[float] | None) -> str:

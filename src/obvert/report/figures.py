@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import re
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 CYCLE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a6d00", "#7f7f7f")
-"""Okabe and Ito's colours, which stay apart for colour-blind readers; yellow and black give way to two that show on any ground."""
+"""Okabe and Ito's colours, which stay apart for colour-blind readers; yellow and black give way to two that always show."""
 INK, RULE = "#010101", "#020202"
 SIDE, LOSSLESS = 96, 32
 """Pictures are shrunk to 96 px; up to 32 px they are kept exact."""
@@ -38,20 +39,25 @@ def legend(block: Curves | Histograms, colours: dict[str, int]) -> list[Key]:
 
     Args:
         block: the figure.
-        colours: number of each name's colour; new names are added, so that a name keeps its colour over a report.
+        colours: number of each name's colour; new names are added, so that a name keeps its colour over a report unless
+            another of the same figure has it.
 
     Returns:
         One entry for each series, baseline and mark, in the order drawn.
     """
 
-    def key(name: str, style: Any) -> Key:
-        return Key(name, colours.setdefault(name, len(colours)) % len(CYCLE), style)
-
-    if isinstance(block, Histograms):
-        return [key(name, "area") for name in block.series]
-    curves = [key(name, "solid") for name in block.series]
-    curves = [k._replace(style="dashdot") if colours[k.name] >= len(CYCLE) else k for k in curves]
-    return [*curves, *(key(name, "dashed") for name in block.lines), *(key(name, "dotted") for name in block.marks)]
+    styles: list[tuple[str, Any]] = [(name, "area" if isinstance(block, Histograms) else "solid") for name in block.series]
+    if isinstance(block, Curves):
+        styles += [(name, "dashed") for name in block.lines] + [(name, "dotted") for name in block.marks]
+    known, used, keys = {colours[name] for name, _ in styles if name in colours}, set[int](), []
+    for name, style in styles:
+        colour = colours.get(name)
+        if colour is None or colour in used:
+            colour = next(i for i in itertools.count() if i not in known | used)
+        used.add(colour)
+        colours.setdefault(name, colour)
+        keys.append(Key(name, colour % len(CYCLE), "dashdot" if style == "solid" and colour >= len(CYCLE) else style))
+    return keys
 
 
 def draw(block: Curves | Histograms, keys: list[Key], *, prefix: str) -> str:
@@ -72,7 +78,10 @@ def draw(block: Curves | Histograms, keys: list[Key], *, prefix: str) -> str:
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "obvert", "font.size": 8.5, "axes.formatter.limits": (-3, 5)}):
         figure = Figure(figsize=(5, 2.7), layout="constrained")
         axes = figure.add_subplot()
-        (_curves if isinstance(block, Curves) else _histograms)(axes, block, keys)
+        if isinstance(block, Curves):
+            _curves(axes, block, keys)
+        else:
+            _histograms(axes, block, keys)
         _dress(axes)
         page = io.StringIO()
         FigureCanvasSVG(figure).print_svg(page, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
@@ -92,13 +101,12 @@ def _curves(axes: Axes, block: Curves, keys: list[Key]) -> None:
             if not log or block.marks[key.name] > 0:
                 axes.axvline(block.marks[key.name], **style)
         else:
-            x, low, high = shown[key.name], *block.bands.get(key.name, (None, None))
-            keep = _thin(x, room, log=log)
-            if low is not None and high is not None:
-                low, high = np.asarray(low, dtype=float)[keep], np.asarray(high, dtype=float)[keep]
-                axes.fill_between(x[keep], low, high, color=style["color"], alpha=0.18, linewidth=0)
-            y = np.asarray(block.series[key.name][1], dtype=float)[keep]
-            axes.plot(x[keep], y, marker="o" if len(keep) <= 12 else "", markersize=3.5, **style)
+            keep = _thin(shown[key.name], room, log=log)
+            x, y = shown[key.name][keep], np.asarray(block.series[key.name][1], dtype=float)[keep]
+            if key.name in block.bands:
+                low, high = (np.asarray(end, dtype=float)[keep] for end in block.bands[key.name])
+                axes.fill_between(x, low, high, color=style["color"], alpha=0.18, linewidth=0)
+            axes.plot(x, y, marker="o" if len(keep) <= 12 else "", markersize=3.5, **style)
     if log:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -128,7 +136,7 @@ def _histograms(axes: Axes, block: Histograms, keys: list[Key]) -> None:
 
 def _dress(axes: Axes) -> None:
     axes.set_facecolor("none")
-    axes.figure.patch.set_visible(False)  # type: ignore[union-attr]
+    axes.figure.patch.set_visible(False)
     axes.patch.set_visible(False)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(INK)

@@ -60,7 +60,8 @@ def _facts(block: Block) -> dict[str, Any]:
                 "query": row.query if isinstance(row.query, str) else None,
                 "label": row.label,
                 "results": {
-                    name: [{"caption": caption, "right": right} for _, caption, right in found] for name, found in row.results.items()
+                    name: [{"caption": caption, "right": right} for _, caption, right in found]
+                    for name, found in row.results.items()
                 },
             }
             for row in block.queries
@@ -140,7 +141,11 @@ def _template() -> Template:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     page = Environment(
-        loader=PackageLoader("obvert.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("obvert.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     page.filters["minus"] = lambda text: text.replace("-", "−")
     return page.get_template("template.html.jinja")

@@ -26,7 +26,7 @@ class Moments(NamedTuple):
 
     mean: Tensor
     square: Tensor
-    count: int
+    steps: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class Adam(Solver[Moments]):
         return Moments(torch.zeros_like(x), torch.zeros_like(x), 0)
 
     def step(self, x: Tensor, direction: Tensor, state: Moments) -> tuple[Tensor, Moments]:
-        (b1, b2), k = self.betas, state.count + 1
+        (b1, b2), k = self.betas, state.steps + 1
         mean = torch.lerp(state.mean, direction, 1 - b1)
         square = torch.lerp(state.square, direction * direction, 1 - b2)
         scale = (square / (1 - b2**k)).sqrt() + self.eps

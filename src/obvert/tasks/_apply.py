@@ -85,7 +85,11 @@ def apply(
     if name == CROSSING[modality]:
         found = invert(method or find("methods", name)(), model, queries, run=run, name=name, seed=seed, progress=progress)
         return Applied(
-            name=name, queries=found["features"], gallery=gallery, seconds=found["seconds"].item() / max(1, len(queries)), steps=found["steps"]
+            name=name,
+            queries=found["features"],
+            gallery=gallery,
+            seconds=found["seconds"].item() / max(1, len(queries)),
+            steps=found["steps"],
         )
     began = time.perf_counter()
     settings: FeatureMap = find("features", name)()
@@ -96,7 +100,14 @@ def apply(
 
 
 def invert(
-    method: Any, model: DualEncoder, target: Tensor, *, name: str, run: Run | None = None, seed: int = 0, progress: Progress | None = None
+    method: Any,
+    model: DualEncoder,
+    target: Tensor,
+    *,
+    name: str,
+    run: Run | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
 ) -> dict[str, Tensor]:
     """Run a method in pieces of `CHUNK` queries that survive an interruption.
 
@@ -137,12 +148,18 @@ def reference_of(model: DualEncoder, texts: list[str] | None = None, **known: Te
         The reference, in main memory.
     """
     words = texts or model.card.notes.get("names") or (files("obvert") / "features" / "nouns.txt").read_text().split()
-    named = model.text_features([f"a photo of {'an' if w[0] in 'aeiou' else 'a'} {w}" for w in words]).cpu()
+    named = model.text_features([prompt(word) for word in words]).cpu()
     try:
         projections = tuple(w.cpu() for w in model.projections())
     except ObvertError:
         projections = None
     return Reference(names=named, projections=projections, **known)  # type: ignore[arg-type]
+
+
+def prompt(name: str) -> str:
+    """A name of a thing as a caption."""
+    words = name.replace("_", " ").replace("-", " ").strip()
+    return f"a photo of {'an' if words[:1].lower() in tuple('aeiou') else 'a'} {words}"
 
 
 def _tensors(inversion: Inversion) -> dict[str, Tensor]:

@@ -6,10 +6,8 @@ queries the others; relevant are those of its group. The query itself is never i
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,7 +20,7 @@ from obvert.store import Run
 from obvert.tasks._apply import Applied, apply
 
 MEASURES = ("map", "map_at_r", "r_precision", "recall_at_1")
-COLUMNS = ["map", *MEASURES[1:], "seconds_per_query", "queries", "gallery"]
+COLUMNS = ["features", *MEASURES, "steps", "seconds_per_query", "queries", "gallery"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,13 +131,10 @@ def judge(applied: Applied, collection: Collection, *, task: str, model: str, se
         labels[collection.gallery_rows],
         self_index=collection.self_index,
     )
-    row: dict[str, Any] = {"task": task, "model": model, "features": collection.modality, "map": applied.name}
+    row: dict[str, Any] = {"task": task, "model": model, "features": applied.name}
     for measure in MEASURES:
-        mean, low, high = bootstrap(found[measure], seed=seed)
-        # The column "map" names the feature map; its mean average precision is "mean_ap".
-        row["mean_ap" if measure == "map" else measure] = mean
-        if measure == "map":
-            row["mean_ap_interval"] = [low, high]
+        mean, *interval = bootstrap(found[measure], seed=seed)
+        row |= {measure: mean, f"{measure}_interval": interval}
     undefined = int(found["map"].isnan().sum())
     row |= {"seconds_per_query": applied.seconds, "queries": len(applied.queries), "gallery": len(applied.gallery)}
     row |= {"undefined_queries": undefined, "steps": None if applied.steps is None else applied.steps.double().mean().item()}
@@ -148,13 +143,12 @@ def judge(applied: Applied, collection: Collection, *, task: str, model: str, se
 
 def table(outcomes: list[Outcome], title: str, note: str = "") -> Table:
     """Outcomes as the report's table."""
-    columns = ["map", "mean_ap", "map_at_r", "r_precision", "recall_at_1", "steps", "seconds_per_query", "queries", "gallery"]
     return Table(
         title=title,
         rows=[o.row for o in outcomes],
-        columns=columns,
-        intervals={"mean_ap": "mean_ap_interval"},
-        best=("mean_ap", "map_at_r", "r_precision", "recall_at_1"),
+        columns=COLUMNS,
+        intervals={"map": "map_interval"},
+        best=MEASURES,
         note=note,
     )
 
@@ -183,12 +177,14 @@ def step_curve(
     return [float(step) for step in sorted(at)], values
 
 
-def curves(series: dict[str, tuple[list[float], list[float]]], native: float, title: str, note: str = "") -> Curves:
+def curves(series: Mapping[str, tuple[Sequence[float], Sequence[float]]], native: float, title: str, note: str = "") -> Curves:
     """Step curves over the native baseline."""
-    return Curves(title=title, x_label="steps", y_label="mAP", series=series, lines={"native": native}, note=note)
+    return Curves(title=title, x_label="steps", y_label="mAP", series=dict(series), lines={"native": native}, note=note)
 
 
-def similarities(outcomes: list[Outcome], collection: Collection, texts: Tensor | None, *, pairs: int = 4000, seed: int = 0) -> Histograms:
+def similarities(
+    outcomes: list[Outcome], collection: Collection, texts: Tensor | None, *, pairs: int = 4000, seed: int = 0
+) -> Histograms:
     """Cosines of random pairs: native against native, inverted against native, and texts against native if given."""
     generator = torch.Generator().manual_seed(seed)
     gallery = collection.features[collection.gallery_rows]
@@ -199,7 +195,7 @@ def similarities(outcomes: list[Outcome], collection: Collection, texts: Tensor 
         return (left * right).sum(1).tolist()
 
     kind = collection.modality
-    series = {f"{kind}–{kind}": draw(collection.features[collection.query_rows])}
+    series: dict[str, Sequence[float]] = {f"{kind}–{kind}": draw(collection.features[collection.query_rows])}
     for outcome in outcomes:
         if outcome.applied.name in ("oti", "ovi"):
             series[f"{outcome.applied.name.upper()}–{kind}"] = draw(outcome.applied.queries)
@@ -210,7 +206,13 @@ def similarities(outcomes: list[Outcome], collection: Collection, texts: Tensor 
 
 
 def examples(
-    outcomes: list[Outcome], collection: Collection, show: Callable[[int], Any], label: Callable[[int], str], *, count: int = 4, top: int = 6
+    outcomes: list[Outcome],
+    collection: Collection,
+    show: Callable[[int], Any],
+    label: Callable[[int], str],
+    *,
+    count: int = 4,
+    top: int = 6,
 ) -> Gallery:
     """A few queries with their best results under each feature map.
 
@@ -229,7 +231,7 @@ def examples(
     place = collection.self_index
     rows = []
     for q in asked:
-        results = {}
+        results: dict[str, list[tuple[Any, str, bool | None]]] = {}
         for outcome in outcomes:
             scores = outcome.applied.gallery @ outcome.applied.queries[q]
             if place is not None:
@@ -240,42 +242,3 @@ def examples(
         row = int(collection.query_rows[q])
         rows.append(GalleryRow(query=show(row), label=label(row), results=results))
     return Gallery(title="What a few queries find", queries=rows)
-
-
-def read_captions(path: str | Path) -> tuple[list[str], Tensor]:
-    """Read captions in groups, one group a picture.
-
-    Args:
-        path: .tsv lines "group<TAB>caption", .jsonl objects, or a .json list of objects with "image" (or "group")
-            and "caption".
-
-    Returns:
-        Captions and (N,) int64 group of each.
-
-    Raises:
-        ObvertError: for a file that is missing, empty or of another layout; the first bad line is named.
-    """
-    file = Path(path)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ObvertError(f"need a captions file, got {path}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from error
-    pairs: list[tuple[str, str]] = []
-    try:
-        items = json.loads(text) if file.suffix == ".json" else [line for line in text.splitlines() if line.strip()]
-    except json.JSONDecodeError as error:
-        raise ObvertError(f"{path} is not JSON: {error}") from error
-    for number, item in enumerate(items, 1):
-        try:
-            if file.suffix == ".tsv":
-                group, caption = item.split("\t", 1)
-            else:
-                entry = json.loads(item) if isinstance(item, str) else item
-                group, caption = str(entry["image"] if "image" in entry else entry["group"]), entry["caption"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ObvertError(f"{path}, item {number}: need a group and a caption, got {str(item)[:60]!r}") from error
-        pairs.append((group, caption))
-    if not pairs:
-        raise ObvertError(f"need captions, got none in {path}")
-    order = {group: i for i, group in enumerate(dict.fromkeys(g for g, _ in pairs))}
-    return [c for _, c in pairs], torch.tensor([order[g] for g, _ in pairs])

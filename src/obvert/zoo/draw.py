@@ -84,7 +84,7 @@ def _things(things: Sequence[Thing], x: Tensor, y: Tensor) -> tuple[Tensor, Tens
         if rows:
             dark[rows] = pattern(u[rows] + phase[rows], v[rows] + phase[rows]).float()
     base = torch.tensor([RGB[t.colour] for t in things]) + torch.tensor([t.tint for t in things])
-    colour = base.clamp(0, 1).view(-1, 3, 1, 1) * (1 - 0.6 * dark[:, None])
+    colour = base.clamp(0, 1).view(-1, 3, 1, 1) * (1 - 0.5 * dark[:, None])
     return colour, cover[:, None]
 
 
@@ -147,4 +147,5 @@ PATTERNS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "dotted": lambda u, v: torch.hypot(u % 6 - 3, v % 6 - 3) < 1.6,
     "checked": lambda u, v: (u % 8 < 4) ^ (v % 8 < 4),
 }
-assert set(RGB) == set(COLOURS) and set(PATTERNS) == set(TEXTURES)
+assert set(RGB) == set(COLOURS)
+assert set(PATTERNS) == set(TEXTURES)

@@ -22,7 +22,7 @@ TONES = ("dark", "light")
 RELATIONS = ("left of", "right of", "above", "below")
 OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
 OPENINGS = ("a photo of", "a picture of", "a drawing of")
-RADII = {"small": (7.0, 9.0), "large": (11.5, 14.0)}
+RADII = {"small": (9.0, 11.0), "large": (13.0, 15.0)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Thing:
     y: float
     """Row of the centre, in pixels."""
     radius: float
-    """Half its width, in pixels; small things 7 to 9, large ones 11.5 to 14."""
+    """Half its width, in pixels; small things 9 to 11, large ones 13 to 15."""
     angle: float
     """Rotation in radians, within 30 degrees of upright."""
     tint: tuple[float, float, float]
@@ -59,9 +59,9 @@ class Background:
     direction: float
     """Direction of the gradient, radians."""
     wave: tuple[float, float, float]
-    """Pattern of waves: two frequencies in radians a pixel, and a contrast in [0, 0.12]."""
+    """Pattern of waves: two frequencies in radians a pixel, and a contrast in [0, 0.08]."""
     noise: float
-    """Deviation of the pixel noise, in [0.01, 0.07]."""
+    """Deviation of the pixel noise, in [0.01, 0.05]."""
     noise_seed: int
     """Where the noise is read from."""
 
@@ -157,8 +157,8 @@ def sample_background(rng: np.random.Generator) -> Background:
         near=_triple(ends[0]),
         far=_triple(ends[1]),
         direction=float(rng.uniform(0, 2 * np.pi)),
-        wave=(float(rng.uniform(-1, 1)), float(rng.uniform(-1, 1)), float(rng.uniform(0, 0.12))),
-        noise=float(rng.uniform(0.01, 0.07)),
+        wave=(float(rng.uniform(-1, 1)), float(rng.uniform(-1, 1)), float(rng.uniform(0, 0.08))),
+        noise=float(rng.uniform(0.01, 0.05)),
         noise_seed=int(rng.integers(2**31)),
     )
 

@@ -1,7 +1,15 @@
-"""The one training loop of the zoo: warm-up and cosine, bf16 autocast, checkpointed, resumable, with progress."""
+"""The one training loop of the zoo: Muon and AdamW, warm-up and cosine, bf16 autocast, checkpointed, resumable.
+
+Muon takes the matrices inside the network, AdamW everything else.
+
+References:
+    | Muon: An optimizer for hidden layers in neural networks (Jordan et al., 2024)
+    | https://kellerjordan.github.io/posts/muon
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
@@ -9,11 +17,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 Report = Callable[[int, int, float], None]
 """Called with (step, steps, loss) now and then."""
+Optimisers = list[torch.optim.Optimizer]
 
 
 def fit(
@@ -26,6 +36,7 @@ def fit(
     weight_decay: float = 0.05,
     warmup: int = 100,
     every: int = 100,
+    recipe: str = "",
     report: Report | None = None,
 ) -> float:
     """Train a model, or go on with a training that was interrupted.
@@ -34,75 +45,102 @@ def fit(
         model: trained in place; its parameters with `requires_grad`.
         loss: step -> scalar. It must depend on the step alone, so that a resumed training sees the same batches.
         steps: how many in all.
-        lr: highest learning rate of AdamW.
+        lr: highest learning rate of AdamW; that of Muon is ten times as high.
         folder: where checkpoints lie; a training found there is resumed.
-        weight_decay: of AdamW, on matrices only.
+        weight_decay: of matrices.
         warmup: steps over which the rate rises.
         every: steps between two checkpoints.
+        recipe: whatever else the training depends on; a checkpoint of another recipe is refused.
         report: progress.
 
     Returns:
         Minutes of training, earlier sittings included.
+
+    Raises:
+        ValueError: when the folder's checkpoint is of another model or recipe.
     """
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    flat = [p for p in named.values() if p.ndim < 2]
-    matrices = [p for p in named.values() if p.ndim >= 2]
-    optimiser = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": weight_decay}, {"params": flat, "weight_decay": 0.0}], lr=lr, betas=(0.9, 0.98)
-    )
-    first, minutes = _resume(folder, named, optimiser)
+    shapes = {name: list(p.shape) for name, p in named.items()}
+    mark = hashlib.sha256(json.dumps([shapes, steps, lr, weight_decay, warmup, recipe]).encode()).hexdigest()
+    optimisers = _optimisers(named, lr, weight_decay)
+    first, minutes = _resume(folder, named, optimisers, mark)
     device = next(model.parameters()).device
-    for group in optimiser.param_groups:
-        group["lr"] = lr
     began = time.perf_counter()
     for step in range(first, steps):
-        rate = lr * min(1, (step + 1) / warmup) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
-        for group in optimiser.param_groups:
-            group["lr"] = rate
+        share = min(1, (step + 1) / warmup) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+        for optimiser in optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = share * group["peak"]
         with torch.autocast(device.type, torch.bfloat16):
             value = loss(step)
-        optimiser.zero_grad()
+        for optimiser in optimisers:
+            optimiser.zero_grad()
         value.backward()
         nn.utils.clip_grad_norm_(named.values(), 1.0)
-        optimiser.step()
+        for optimiser in optimisers:
+            optimiser.step()
         if report and (step % 10 == 0 or step + 1 == steps):
             report(step + 1, steps, value.item())
         if (step + 1) % every == 0 or step + 1 == steps:
-            _checkpoint(folder, named, optimiser, step + 1, minutes + (time.perf_counter() - began) / 60)
-    return minutes + (time.perf_counter() - began) / 60
+            _checkpoint(folder, named, optimisers, {"step": step + 1, "minutes": minutes + _minutes(began), "mark": mark})
+    return minutes + _minutes(began)
 
 
-def _checkpoint(folder: Path, named: dict[str, nn.Parameter], optimiser: torch.optim.Optimizer, step: int, minutes: float) -> None:
+def _optimisers(named: dict[str, nn.Parameter], lr: float, weight_decay: float) -> Optimisers:
+    if not hasattr(torch.optim, "Muon"):
+        raise ValueError(f"training needs torch 2.9 or later for Muon, got {torch.__version__}")
+    inner = {name: p for name, p in named.items() if p.ndim == 2 and "embedding" not in name}
+    decayed = [p for name, p in named.items() if name not in inner and p.ndim >= 2]
+    plain = [p for p in named.values() if p.ndim < 2]
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    optimisers: Optimisers = []
+    if decayed or plain:
+        optimisers.append(torch.optim.AdamW([g for g in groups if g["params"]], lr=lr, betas=(0.9, 0.98)))
+    if inner:
+        optimisers.append(torch.optim.Muon(list(inner.values()), lr=10 * lr, weight_decay=weight_decay))
+    for optimiser in optimisers:
+        for group in optimiser.param_groups:
+            group["peak"] = group["lr"]
+    return optimisers
+
+
+def _checkpoint(folder: Path, named: dict[str, nn.Parameter], optimisers: Optimisers, progress: dict[str, object]) -> None:
     """Write everything to a side file, then move it into place: an interruption leaves the last one whole."""
     folder.mkdir(parents=True, exist_ok=True)
-    tensors: dict[str, Tensor] = {}
-    for name, parameter in named.items():
-        state = optimiser.state[parameter]
-        tensors[f"weight/{name}"] = parameter.detach().contiguous()
-        tensors[f"mean/{name}"] = state["exp_avg"].contiguous()
-        tensors[f"square/{name}"] = state["exp_avg_sq"].contiguous()
+    names: dict[torch.Tensor, str] = {parameter: name for name, parameter in named.items()}
+    tensors = {f"weight/{name}": p.detach().contiguous() for name, p in named.items()}
+    for optimiser in optimisers:
+        for parameter, state in optimiser.state.items():
+            tensors |= {f"{key}/{names[parameter]}": torch.as_tensor(value).contiguous() for key, value in state.items()}
     side = folder / "checkpoint.part"
-    save_file(tensors, side, metadata={"progress": json.dumps({"step": step, "minutes": minutes})})
+    save_file(tensors, side, metadata={"progress": json.dumps(progress)})
     side.replace(folder / "checkpoint.safetensors")
 
 
-def _resume(folder: Path, named: dict[str, nn.Parameter], optimiser: torch.optim.Optimizer) -> tuple[int, float]:
+def _resume(folder: Path, named: dict[str, nn.Parameter], optimisers: Optimisers, mark: str) -> tuple[int, float]:
     """Step and minutes of the checkpoint in this folder, loaded; (0, 0) when there is none."""
-    from safetensors import safe_open
-
     path = folder / "checkpoint.safetensors"
     if not path.exists():
         return 0, 0.0
     with safe_open(path, framework="pt") as file:
         progress = json.loads(file.metadata()["progress"])
-    tensors = load_file(path)
-    if {name.removeprefix("weight/") for name in tensors if name.startswith("weight/")} != set(named):
-        raise ValueError(f"the checkpoint in {folder} is of another model; give another --out or remove it")
-    for name, parameter in named.items():
-        parameter.data.copy_(tensors[f"weight/{name}"])
-        optimiser.state[parameter] = {
-            "step": torch.tensor(float(progress["step"])),
-            "exp_avg": tensors[f"mean/{name}"].to(parameter.device),
-            "exp_avg_sq": tensors[f"square/{name}"].to(parameter.device),
-        }
+    if progress["mark"] != mark:
+        raise ValueError(f"the checkpoint in {folder} is of another model or recipe; give another folder or remove it")
+    states: dict[str, dict[str, Tensor]] = {name: {} for name in named}
+    for key, tensor in load_file(path).items():
+        kind, name = key.split("/", 1)
+        if kind == "weight":
+            named[name].data.copy_(tensor)
+        else:
+            states[name][kind] = tensor if kind == "step" else tensor.to(named[name].device)
+    for optimiser in optimisers:
+        for group in optimiser.param_groups:
+            for parameter in group["params"]:
+                state = next(states[name] for name, p in named.items() if p is parameter)
+                if state:
+                    optimiser.state[parameter] = state
     return int(progress["step"]), float(progress["minutes"])
+
+
+def _minutes(began: float) -> float:
+    return (time.perf_counter() - began) / 60

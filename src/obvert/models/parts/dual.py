@@ -113,4 +113,6 @@ def agree(fast: Tensor, slow: Tensor, what: str, tolerance: float = 1e-4) -> Non
     """
     differ = ((fast - slow).norm(dim=-1) / slow.norm(dim=-1).clamp(min=1e-12)).max().item()
     if not differ <= tolerance:
-        raise ObvertError(f"the fast {what} path differs from the model's own by {differ:.1e} (allowed {tolerance:.0e}); not loading it")
+        raise ObvertError(
+            f"the fast {what} path differs from the model's own by {differ:.1e} (allowed {tolerance:.0e}); not loading it"
+        )

@@ -26,6 +26,7 @@ def read_model(class_name: str, folder: Path) -> Any:
     import torch
     import transformers
 
+    transformers.utils.logging.disable_progress_bar()
     try:
         model, info = getattr(transformers, class_name).from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
@@ -33,7 +34,9 @@ def read_model(class_name: str, folder: Path) -> Any:
     except Exception as error:
         raise ObvertError(f"need a {class_name} in safetensors in {folder}, got: {_line(error)}") from error
     if info["missing_keys"]:
-        raise ObvertError(f"the weights in {folder} lack {len(info['missing_keys'])} tensors, e.g. {sorted(info['missing_keys'])[0]}")
+        raise ObvertError(
+            f"the weights in {folder} lack {len(info['missing_keys'])} tensors, e.g. {sorted(info['missing_keys'])[0]}"
+        )
     return model.requires_grad_(False).eval()
 
 

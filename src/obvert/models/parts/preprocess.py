@@ -1,6 +1,6 @@
 """Pictures to pixel values, equal to the Hugging Face image processors (PIL backend), and differentiable.
 
-Resizing is two dense matrices, columns first and rows second, built as Pillow builds them:
+Resizing is two dense matrices, one for each axis, in the order that Pillow takes and built as Pillow builds them:
 
     w[i, j] = kernel((j + 1/2 - (i + 1/2) * s) / max(s, 1)),    s = size_in / size_out
 
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import __version__ as pillow_version
 from torch import Tensor
 
 PRECISION = 2.0**22
@@ -58,6 +59,15 @@ def weights(size_in: int, size_out: int, start: int, stop: int, resample: str) -
     return np.trunc(w * PRECISION + np.copysign(0.5, w)) / PRECISION
 
 
+def rows_first(size_in: tuple[int, int], size_out: tuple[int, int]) -> bool:
+    """Whether the installed Pillow resizes the height before the width; it rounds in between, so the order shows.
+
+    Up to Pillow 12 never; from 13 on, if the height shrinks by more than twice as many pixels as the width does.
+    """
+    height, width = (before - after for before, after in zip(size_in, size_out, strict=True))
+    return int(pillow_version.split(".")[0]) >= 13 and height > max(0, 2 * width)
+
+
 def levels(x: Tensor) -> Tensor:
     """Round to 8-bit levels 0..255, half up; the gradient is that of the identity."""
     rounded = (x.detach() + 0.5).floor().clamp(0, 255)
@@ -75,11 +85,12 @@ class _Span:
     after: int
 
     @classmethod
-    def plan(cls, size: int, crop: int) -> _Span:
-        start, missing = max((size - crop) // 2, 0), max(crop - size, 0)
+    def plan(cls, size: int, crop: int, round_crop: bool) -> _Span:
+        start = round((size - crop) / 2) if round_crop else (size - crop) // 2
+        start, missing = max(start, 0), max(crop - size, 0)
         return cls(size, start, start + min(size, crop), (missing + 1) // 2, missing // 2)
 
-    def along_rows(self, x: Tensor, resample: str) -> Tensor:
+    def along_last(self, x: Tensor, resample: str) -> Tensor:
         """Resize and cut the last axis of levels (..., n); work is in float64 wherever the device has it."""
         if x.shape[-1] == self.size:
             return x[..., self.start : self.stop]
@@ -102,12 +113,13 @@ class Preprocess:
     """Subtracted, by channel."""
     std: tuple[float, ...] = CLIP_STD
     """Divided by, by channel."""
+    round_crop: bool = False
+    """Start the crop at half the rest rounded to even, as torchvision does, rather than rounded down."""
 
     def __post_init__(self) -> None:
         if self.crop is None and not isinstance(self.resize, tuple):
             raise ValueError(f"need a crop or an exact resize (H, W), got resize={self.resize} and no crop")
-        edges = (*(self.crop or ()), *(self.resize if isinstance(self.resize, tuple) else (self.resize or 1,)))
-        if any(edge < 1 for edge in edges):
+        if any(edge < 1 for given in (self.crop, self.resize) if given is not None for edge in np.atleast_1d(given)):
             raise ValueError(f"need sizes of at least 1, got resize={self.resize}, crop={self.crop}")
         if self.resample not in RESAMPLES:
             raise ValueError(f"need a resample in {', '.join(RESAMPLES)}, got {self.resample!r}")
@@ -149,11 +161,15 @@ class Preprocess:
 
     def _fit(self, x: Tensor) -> Tensor:
         """Resize and crop (B, 3, h, w), values kept in [0, 1]."""
-        high, wide = map(_Span.plan, resized := self._resized(*x.shape[-2:]), self.crop or resized)
-        dtype = x.dtype
-        if resized != x.shape[-2:]:
+        h, w, dtype = *x.shape[-2:], x.dtype
+        resized = self._resized(h, w)
+        high, wide = (_Span.plan(*sizes, self.round_crop) for sizes in zip(resized, self.crop or resized, strict=True))
+        if resized != (h, w):
             x = levels(x.to(torch.promote_types(dtype, torch.float32)) * 255)
-            x = high.along_rows(wide.along_rows(x, self.resample).mT, self.resample).mT / 255
+            if rows_first((h, w), resized):
+                x = wide.along_last(high.along_last(x.mT, self.resample).mT, self.resample) / 255
+            else:
+                x = high.along_last(wide.along_last(x, self.resample).mT, self.resample).mT / 255
         else:
             x = x[..., high.start : high.stop, wide.start : wide.stop]
         return torch.nn.functional.pad(x, (wide.before, wide.after, high.before, high.after)).to(dtype)

@@ -1,0 +1,53 @@
+"""Read captions in groups: several captions of one picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from obvert.core import ObvertError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def read_captions(path: str | Path) -> tuple[list[str], Tensor]:
+    """Read captions in groups, one group a picture.
+
+    Args:
+        path: .tsv lines "group<TAB>caption", .jsonl objects, or a .json list of objects with "image" (or "group")
+            and "caption".
+
+    Returns:
+        Captions and (N,) int64 group of each.
+
+    Raises:
+        ObvertError: for a file that is missing, empty or of another layout; the first bad line is named.
+    """
+    import torch
+
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ObvertError(f"need a captions file, got {path}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from error
+    pairs: list[tuple[str, str]] = []
+    try:
+        items = json.loads(text) if file.suffix == ".json" else [line for line in text.splitlines() if line.strip()]
+    except json.JSONDecodeError as error:
+        raise ObvertError(f"{path} is not JSON: {error}") from error
+    for number, item in enumerate(items, 1):
+        try:
+            if file.suffix == ".tsv":
+                group, caption = item.split("\t", 1)
+            else:
+                entry = json.loads(item) if isinstance(item, str) else item
+                group, caption = str(entry["image"] if "image" in entry else entry["group"]), entry["caption"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ObvertError(f"{path}, item {number}: need a group and a caption, got {str(item)[:60]!r}") from error
+        pairs.append((group, caption))
+    if not pairs:
+        raise ObvertError(f"need captions, got none in {path}")
+    order = {group: i for i, group in enumerate(dict.fromkeys(g for g, _ in pairs))}
+    return [c for _, c in pairs], torch.tensor([order[g] for g, _ in pairs])

@@ -1,0 +1,110 @@
+"""What commands share: parsing, the options of every model, progress bars."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import tyro
+
+from obvert.core import DualEncoder, Progress
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """Which model, and where it runs."""
+
+    model: str = "zoo/clip"
+    """zoo/NAME, a folder, a hub id owner/name[@revision], or open_clip:NAME/TAG."""
+    device: str = "auto"
+    """auto, cpu, cuda or mps."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """What the frozen weights are cast to, once."""
+
+    def load(self) -> DualEncoder:
+        """Load the model."""
+        from obvert.models import load
+
+        return load(self.model, device=self.device, dtype=self.dtype)
+
+
+def parse(kind: Callable[..., T], argv: Sequence[str], name: str) -> T:
+    """Options of a command from the command line; wrong ones end the program with exit code 2."""
+    return tyro.cli(kind, args=list(argv), prog=f"obvert {name}", config=(tyro.conf.OmitArgPrefixes, tyro.conf.AvoidSubcommands))
+
+
+@contextmanager
+def bars(quiet: bool = False) -> Iterator[Callable[[str], Progress | None]]:
+    """Progress bars with rate and time left, on stderr; nothing where stderr is no terminal.
+
+    Args:
+        quiet: show nothing.
+
+    Yields:
+        name -> a callback (done, total, error) that moves a bar of that name.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description:<12}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[error]}"),
+    )
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as progress:
+
+        def bar(name: str) -> Callable[[int, int, float], None]:
+            task = progress.add_task(name, total=None, error="", rate="")
+
+            def move(done: int, total: int, error: float) -> None:
+                speed = progress.tasks[task].speed
+                progress.update(
+                    task, completed=done, total=total, error=f"error {error:.4f}", rate=f"{speed:.0f}/s" if speed else ""
+                )
+
+            return move
+
+        yield bar
+
+
+def say(text: str, quiet: bool = False) -> None:
+    """Tell the user how it goes, on stderr."""
+    if not quiet:
+        print(text, file=sys.stderr)
+
+
+def show(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    """Print result rows on stdout: as JSON, or as a table of what a person wants first."""
+    if as_json:
+        print(json.dumps(list(rows), indent=1, allow_nan=False, default=str))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    for task in dict.fromkeys(row["task"] for row in rows):
+        mine = [row for row in rows if row["task"] == task]
+        keys = [k for k in mine[0] if k not in ("task", "model", "undefined_queries") and not k.endswith("_interval")]
+        table = Table(title=task, title_justify="left")
+        for key in keys:
+            table.add_column(key.replace("_", " "), justify="left" if key == "features" else "right")
+        for row in mine:
+            table.add_row(*(_cell(row, key) for key in keys))
+        Console(width=None if sys.stdout.isatty() else 140).print(table)
+
+
+def _cell(row: dict[str, Any], key: str) -> str:
+    value, interval = row.get(key), row.get(f"{key}_interval")
+    if value is None:
+        return "–"
+    text = f"{value:.2g}" if key == "seconds_per_query" else f"{value:.3f}" if isinstance(value, float) else str(value)
+    return f"{text} [{interval[0]:.3f}, {interval[1]:.3f}]" if interval and key in ("map", "accuracy") else text

@@ -1,0 +1,33 @@
+"""List the embedded models with their cards, and what else can be loaded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from obvert.commands._common import parse
+from obvert.hub import ZOO, zoo
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """List the embedded models."""
+
+    json: bool = False
+    """Print the cards as JSON."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run the command."""
+    options = parse(Options, argv, "models")
+    cards = {name: json.loads((ZOO / name.removeprefix("zoo/") / "card.json").read_text()) for name in zoo()}
+    if options.json:
+        print(json.dumps(cards, indent=1))
+        return 0
+    for name, card in cards.items():
+        print(f"{name}: {card['data']}; {card['licence']}; trained for {card['minutes']:.0f} minutes")
+        print("  " + ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in card["scores"].items()))
+    print("Also: a local transformers folder (clip, siglip), a hub id owner/name[@revision],")
+    print("open_clip:NAME/TAG or open_clip:FOLDER.")
+    return 0
