@@ -30,7 +30,7 @@ def regression() -> tuple[nn.Linear, Callable[[int], Tensor]]:
 def test_finds_the_known_answer(tmp_path: Path) -> None:
     model, loss = regression()
     minutes = fit(model, loss, steps=400, lr=0.05, folder=tmp_path, weight_decay=0.0, warmup=20)
-    torch.testing.assert_close(model.weight.data, WEIGHT, rtol=0, atol=1e-3)
+    torch.testing.assert_close(model.weight.data, WEIGHT, rtol=0, atol=5e-3)
     torch.testing.assert_close(model.bias.data, BIAS, rtol=0, atol=1e-3)
     assert 0 < minutes < 1
 

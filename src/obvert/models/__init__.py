@@ -44,9 +44,13 @@ def load(name: str, *, device: str = "auto", dtype: str = "float32") -> DualEnco
     located = locate(name)
     if (located.folder / "open_clip_config.json").exists() and not (located.folder / "config.json").exists():
         raise ObvertError(f"{name} is an open_clip folder; say open_clip:{name}")
-    family = json.loads((located.folder / "config.json").read_text()).get("model_type", "nothing")
-    if family not in names("models"):
-        raise ObvertError(unknown("model type", family, names("models")) + f" (in {name})")
+    try:
+        family = json.loads((located.folder / "config.json").read_text()).get("model_type", "nothing")
+    except (OSError, ValueError) as error:
+        raise ObvertError(f"need a readable config.json in {name}, got: {error}") from error
+    known = [n for n in names("models") if n != "open-clip"]
+    if family not in known:
+        raise ObvertError(unknown("model type", family, known) + f" (in {name})")
     card = Card(name=name, family=family, revision=located.revision, sha256=weights_hash(located.folder))
     about = located.folder / "card.json"
     if about.exists():

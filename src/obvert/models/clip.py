@@ -115,6 +115,8 @@ def _block(layer: Any) -> Block:
 @torch.no_grad()
 def _check(model: Any, text: CausalText, vision: VisionTower) -> None:
     """The fast paths against the model's own code, on a real sentence and on a noise picture."""
+    if model.config.text_config.eos_token_id == 2 and text.end != len(text.embedding) - 1:
+        raise ObvertError("this config pools its text at the largest token id (eos_token_id 2), which is not its end token")
     words = [i for i in range(len(text.embedding)) if i != text.end][-2:]
     ids = torch.tensor([[*text.prefix, *words, text.end]])
     slow = model.get_text_features(input_ids=ids).pooler_output
@@ -122,5 +124,3 @@ def _check(model: Any, text: CausalText, vision: VisionTower) -> None:
     side = model.config.vision_config.image_size
     pixels = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
     agree(vision(vision.patchify(pixels)), model.get_image_features(pixel_values=pixels).pooler_output, "image")
-    if model.config.text_config.eos_token_id == 2 and text.end != len(text.embedding) - 1:
-        raise ObvertError("this config pools its text at the largest token id (eos_token_id 2), which is not its end token")

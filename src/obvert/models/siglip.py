@@ -19,7 +19,7 @@ from torch import Tensor
 from obvert.core import Card, Map, ObvertError
 from obvert.models.parts.dual import Dual, agree
 from obvert.models.parts.folder import opening, read_model, read_preprocess, read_tokenizer
-from obvert.models.parts.towers import SCALE, spread
+from obvert.models.parts.towers import SCALE, at_least_fp32, spread
 
 PATCHES = 4
 """Pseudo-patches of OVI, as published for ViT-B/16."""
@@ -53,7 +53,7 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
 
     def run_text(tokens: Tensor) -> Tensor:
         hidden = text.encoder(inputs_embeds=text.embeddings(inputs_embeds=tokens)).last_hidden_state
-        return text.head(text.final_layer_norm(hidden)[:, -1]).float()
+        return at_least_fp32(text.head(text.final_layer_norm(hidden)[:, -1]))
 
     def from_tokens(tokens: int) -> Map:
         room = context - len(prefix) - 1
@@ -70,7 +70,7 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
 
     def run_image(patches: Tensor) -> Tensor:
         hidden = vision.encoder(inputs_embeds=patches + vision.embeddings.position_embedding.weight).last_hidden_state
-        return vision.head(vision.post_layernorm(hidden)).float()
+        return at_least_fp32(vision.head(vision.post_layernorm(hidden)))
 
     def patchify(pixels: Tensor) -> Tensor:
         return vision.embeddings.patch_embedding(pixels).flatten(2).transpose(1, 2)

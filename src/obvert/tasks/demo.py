@@ -203,18 +203,18 @@ def _findings(
     lines = []
     name, best = max(((n, s) for n, s in scores.items() if n != "native"), key=lambda item: item[1].nanmean().item())
     lines.append(
-        f"Best beside native ({native.nanmean():.3f} mAP): {name} with {best.nanmean():.3f}; difference {_difference(best, native)}."
+        f"Best beside native ({native.nanmean():.3f} mAP): {name}, {best.nanmean():.3f}; difference {_difference(best, native)}."
     )
     lines.append(f"Gap. {gap_line(test.features, texts)}")
     lines.append(
-        f"OTI against native, as published (150 steps, R = 1): {_difference(scores['oti'], native)} mAP. The paper reports a gain."
+        f"OTI as published (150 steps, R = 1) against native: {_difference(scores['oti'], native)}. The paper reports a gain."
     )
     for r, step in chosen.items():
         steps, values = curves["test", r]
         at = values[steps.index(step)]
         label = f"oti R={r}, {step} steps"
         lines.append(
-            f"Step curve, R = {r}: the validation scenes choose {step} steps; on the test scenes {at:.3f} there and {values[-1]:.3f} "
+            f"Step curve, R = {r}: validation chooses {step} steps; on the test scenes {at:.3f} there and {values[-1]:.3f} "
             f"at 150; against native {_difference(scores[label], native)}. The paper reports an early peak and a later decline."
         )
     rows = {row["features"]: row["accuracy"] for row in by_class}

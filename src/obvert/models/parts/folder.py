@@ -55,10 +55,8 @@ def read_preprocess(folder: Path) -> Preprocess:
     for name in ("preprocessor_config.json", "processor_config.json"):
         path = folder / name
         if path.exists():
-            config = json.loads(path.read_text())
-            config = config.get("image_processor", config)
             try:
-                return Preprocess.from_config(config)
+                return Preprocess.from_config(json.loads(path.read_text()))
             except ValueError as error:
                 raise ObvertError(f"{path}: {error}") from error
     raise ObvertError(f"need preprocessor_config.json in {folder}, got none")

@@ -48,7 +48,7 @@ class CausalText:
 
         def call(v: Tensor) -> Tensor:
             live = torch.cat((v.to(end.dtype), end.expand(len(v), 1, -1)), dim=1) + places
-            return self.project(self.norm(read_last(self.blocks, caches, live))).float()
+            return at_least_fp32(self.project(self.norm(read_last(self.blocks, caches, live))))
 
         return Map(call=call, shape=(tokens, self.embedding.shape[1]), scale=SCALE)
 
@@ -71,7 +71,7 @@ class VisionTower:
     def __call__(self, patches: Tensor) -> Tensor:
         """(B, U, width) patch embeddings without positions -> (B, d) features."""
         tokens = torch.cat((self.token.expand(len(patches), 1, -1), patches), dim=1) + self.positions
-        return self.project(self.norm_out(read_first(self.blocks, self.norm_in(tokens)))).float()
+        return at_least_fp32(self.project(self.norm_out(read_first(self.blocks, self.norm_in(tokens)))))
 
     def from_patches(self, patches: int) -> Map:
         """(B, patches, width) pseudo-patches -> (B, d) features."""
@@ -83,6 +83,11 @@ class VisionTower:
             return self(spread(w.to(self.token.dtype), room))
 
         return Map(call=call, shape=(patches, self.token.shape[0]), scale=SCALE)
+
+
+def at_least_fp32(x: Tensor) -> Tensor:
+    """Half precision as fp32; the rest as it is."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def spread(patches: Tensor, positions: int) -> Tensor:
