@@ -10,6 +10,7 @@ import ast
 import importlib
 import os
 import sys
+import warnings
 from pathlib import Path
 
 DEBUG = "OBVERT_DEBUG"
@@ -39,9 +40,9 @@ def main(argv: list[str] | None = None) -> int:
         from obvert.registry import unknown
 
         return fail(unknown("command", name, list(commands())))
+    warnings.showwarning = lambda message, *rest: print(f"obvert: warning: {message}", file=sys.stderr)
     try:
-        with_progress = importlib.import_module(f"obvert.commands.{name}")
-        return with_progress.run(rest)
+        return importlib.import_module(f"obvert.commands.{name}").run(rest)
     except KeyboardInterrupt:
         print("obvert: interrupted; what is done stays, the same command goes on from there", file=sys.stderr)
         return 130

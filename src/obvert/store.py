@@ -156,13 +156,18 @@ class Run:
         """
         taken(folder, overwrite=overwrite)
         self.final = Path(folder).absolute()
-        self.folder = self.final.with_name(self.final.name + ".partial")
-        key = json.dumps(settings, sort_keys=True, default=str)
-        mark = self.folder / "settings.json"
-        if self.folder.exists() and not (mark.exists() and mark.read_text() == key):
-            shutil.rmtree(self.folder)
-        (self.folder / "pieces").mkdir(parents=True, exist_ok=True)
-        mark.write_text(key)
+        self._partial = self.final.with_name(self.final.name + ".partial")
+        self._key = json.dumps(settings, sort_keys=True, default=str)
+        mark = self._partial / "settings.json"
+        if self._partial.exists() and not (mark.exists() and mark.read_text() == self._key):
+            shutil.rmtree(self._partial)
+
+    @property
+    def folder(self) -> Path:
+        """Where the run's files lie until it is whole; made when it is first asked for."""
+        (self._partial / "pieces").mkdir(parents=True, exist_ok=True)
+        (self._partial / "settings.json").write_text(self._key)
+        return self._partial
 
     def piece(self, name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
         """Tensors by name: read if they are done, otherwise made and kept.
@@ -176,10 +181,11 @@ class Run:
         """
         from safetensors.torch import load_file, save_file
 
-        path = self.folder / "pieces" / f"{name}.safetensors"
+        path = self._partial / "pieces" / f"{name}.safetensors"
         if not path.exists():
-            side = path.with_suffix(".part")
-            save_file({key: t.contiguous().clone() for key, t in make().items()}, side)
+            made = {key: t.contiguous().clone() for key, t in make().items()}
+            side = self.folder / "pieces" / f"{name}.part"
+            save_file(made, side)
             side.replace(path)
         return load_file(path)
 

@@ -61,10 +61,7 @@ def iterate(
     running = torch.ones(batch, dtype=torch.bool, device=x.device)
     status = torch.full((batch,), int(Status.STEPS), device=x.device)
     steps = torch.zeros(batch, dtype=torch.int64, device=x.device)
-    best = Eval(torch.full((batch,), torch.inf, device=x.device), x)
-    best_steps, best_terms = steps, {}
-    last = best
-    trace = torch.empty(max_steps + 1, batch, device=x.device)
+    best_steps = steps
     kept: dict[int, Tensor] = {}
     for k in range(max_steps + 1):
         now = field(x)
@@ -73,8 +70,8 @@ def iterate(
         status = torch.where(broken, int(Status.NON_FINITE), status)
         running = running & finite
         if k == 0:
-            last = Eval(torch.where(finite, now.error, torch.inf), x, now.terms)
-            best_terms = dict(now.terms)
+            last = best = Eval(torch.where(finite, now.error, torch.inf), x, now.terms)
+            trace = now.error.new_empty(max_steps + 1, batch)
         else:
             last = Eval(
                 torch.where(running, now.error, last.error),
@@ -83,9 +80,12 @@ def iterate(
             )
         steps = torch.where(running, k, steps)
         better = running & (now.error < best.error)
-        best = Eval(torch.where(better, now.error, best.error), torch.where(better.view(wide), x, best.direction))
+        best = Eval(
+            torch.where(better, now.error, best.error),
+            torch.where(better.view(wide), x, best.direction),
+            {name: torch.where(better, value, best.terms[name]) for name, value in now.terms.items()},
+        )
         best_steps = torch.where(better, k, best_steps)
-        best_terms = {name: torch.where(better, value, best_terms[name]) for name, value in now.terms.items()}
         x = torch.where(broken.view(wide), best.direction, x)
         trace[k] = last.error
         if k in snapshots:
@@ -113,6 +113,6 @@ def iterate(
         steps=torch.where(take, best_steps, steps),
         status=status,
         trace=trace[: k + 1],
-        terms={name: torch.where(take, best_terms[name], last.terms[name]) for name in last.terms},
+        terms={name: torch.where(take, best.terms[name], last.terms[name]) for name in last.terms},
         snapshots=kept,
     )

@@ -1,0 +1,134 @@
+"""The command line as a stranger meets it: what it writes, and how it fails."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import obvert
+from obvert.cli import main
+from obvert.zoo.draw import draw
+from obvert.zoo.exam import kind, kinds
+from obvert.zoo.scenes import sample
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twelve scenes in folders by colour."""
+    scenes = sample(12, 3, things=1)
+    for i, (scene, picture) in enumerate(zip(scenes, draw(scenes), strict=True)):
+        place = tmp_path / "pictures" / kinds()[kind(scene)].split()[0]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture.permute(1, 2, 0).numpy()).save(place / f"{i}.png")
+    return tmp_path / "pictures"
+
+
+def test_light_to_import() -> None:
+    code = "import sys, obvert, obvert.cli; obvert.cli.overview(); sys.exit('torch' in sys.modules or 'tyro' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in ("demo", "models", "oti", "ovi", "retrieve", "zoo"))
+
+
+def test_retrieve_writes_a_report(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "red" if (folder / "red").exists() else next(folder.iterdir())).joinpath("broken.jpg").write_text("no picture")
+    out = tmp_path / "out"
+    assert main(["retrieve", "--images", str(folder), "--steps", "5", "--out", str(out), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    report = json.loads((out / "report.json").read_text())
+    rows = [row for row in report["rows"] if row["task"] == "image-to-image"]
+    assert [row["features"] for row in rows] == ["native", "oti", "isoclip", "text-pca", "mean"]
+    for key in (
+        "task",
+        "model",
+        "features",
+        "map",
+        "map_at_r",
+        "r_precision",
+        "recall_at_1",
+        "seconds_per_query",
+        "queries",
+        "gallery",
+    ):
+        assert all(key in row for row in rows)
+    assert len(printed) == len(report["rows"])
+    assert report["meta"]["broken"] == 1
+    assert any("broken.jpg" in warning for warning in report["warnings"])
+    assert (out / "report.html").stat().st_size > 10_000
+    assert main(["retrieve", "--images", str(folder), "--out", str(out)]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+
+
+def test_an_interrupted_search_goes_on(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from obvert.tasks import retrieval
+
+    def interrupted(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    command = ["retrieve", "--images", str(folder), "--by", "native,oti", "--steps", "3", "--out", str(out), "--json"]
+    with monkeypatch.context() as patch:
+        patch.setattr(retrieval, "judge", interrupted)
+        assert main(command) == 130
+    assert not out.exists()
+    assert list((tmp_path / "out.partial" / "pieces").glob("image-features.safetensors"))
+    assert main(command) == 0
+    assert not (tmp_path / "out.partial").exists()
+
+
+def test_captions(tmp_path: Path) -> None:
+    lines = ["a\ta red ring", "a\ta small red ring", "b\ta blue star", "b\ta large blue star", "b\ta star"]
+    (tmp_path / "captions.tsv").write_text("\n".join(lines))
+    assert (
+        main(["retrieve", "--captions", str(tmp_path / "captions.tsv"), "--steps", "3", "--out", str(tmp_path / "out"), "--json"])
+        == 0
+    )
+    rows = json.loads((tmp_path / "out" / "report.json").read_text())["rows"]
+    assert {row["features"] for row in rows} == {"native", "ovi", "isoclip", "text-pca", "mean"}
+    assert rows[0]["queries"] == 2
+    assert rows[0]["gallery"] == 3
+
+
+def test_oti_and_ovi_save_what_they_found(folder: Path, tmp_path: Path) -> None:
+    pictures = [str(path) for path in sorted(folder.rglob("*.png"))[:2]]
+    assert main(["oti", "--steps", "3", "--tokens", "2", "--out", str(tmp_path / "oti"), *pictures]) == 0
+    assert main(["ovi", "--steps", "3", "--out", str(tmp_path / "ovi"), "a red ring"]) == 0
+    assert obvert.open(tmp_path / "oti").x.shape == (2, 2, 128)
+    assert torch.isfinite(obvert.open(tmp_path / "ovi").features).all()
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["retrive"], "did you mean retrieve?"),
+        (["oti", "--out", "OUT", "missing.png"], "missing.png"),
+        (["oti", "--out", "OUT"], "at least one"),
+        (["ovi", "--model", "zoo/clop", "--out", "OUT", "x"], "did you mean zoo/clip?"),
+        (["ovi", "--model", "some/model@main", "--out", "OUT", "x"], "cannot be reached"),
+        (["ovi", "--device", "cuda:7", "--out", "OUT", "x"], "cuda:7"),
+        (["retrieve", "--out", "OUT"], "neither"),
+        (["retrieve", "--images", "nowhere", "--out", "OUT"], "nowhere"),
+        (["retrieve", "--images", "nowhere", "--by", "native,otti", "--out", "OUT"], "did you mean oti?"),
+        (["zoo", "train", "clap", "--out", "OUT"], "did you mean clip?"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    argv: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if "cuda:7" in argv and torch.cuda.is_available():
+        pytest.skip("there is a cuda device")
+    assert main([arg.replace("OUT", str(tmp_path / "out")) for arg in argv]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert said in lines[-1]
+    assert "Traceback" not in "".join(lines)
+    assert not list(tmp_path.iterdir())
