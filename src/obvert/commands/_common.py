@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ def parse(kind: Callable[..., T], argv: Sequence[str], name: str) -> T:
 
 @contextmanager
 def bars(quiet: bool = False) -> Iterator[Callable[[str], Progress | None]]:
-    """Progress bars with rate and time left, on stderr; nothing where stderr is no terminal.
+    """Progress bars with rate and time left, on stderr; a line every half minute where stderr is no terminal.
 
     Args:
         quiet: show nothing.
@@ -50,9 +51,13 @@ def bars(quiet: bool = False) -> Iterator[Callable[[str], Progress | None]]:
         name -> a callback (done, total, error) that moves a bar of that name.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
 
     console = Console(stderr=True)
+    if not quiet and not console.is_terminal:
+        yield _lines
+        return
     columns = (
         TextColumn("{task.description:<12}"),
         BarColumn(),
@@ -61,7 +66,7 @@ def bars(quiet: bool = False) -> Iterator[Callable[[str], Progress | None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[error]}"),
     )
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as progress:
+    with Bars(*columns, console=console, disable=quiet) as progress:
 
         def bar(name: str) -> Callable[[int, int, float], None]:
             task = progress.add_task(name, total=None, error="", rate="")
@@ -75,6 +80,20 @@ def bars(quiet: bool = False) -> Iterator[Callable[[str], Progress | None]]:
             return move
 
         yield bar
+
+
+def _lines(name: str, every: float = 30.0) -> Progress:
+    """A callback that prints progress as plain lines, at most one every so many seconds."""
+    began = said = time.monotonic()
+
+    def move(done: int, total: int, error: float) -> None:
+        nonlocal said
+        now = time.monotonic()
+        if now - said >= every and done:
+            said = now
+            say(f"{name}: {done} of {total}, error {error:.4f}, {(now - began) / done * (total - done):.0f} s left")
+
+    return move
 
 
 def say(text: str, quiet: bool = False) -> None:
