@@ -1,0 +1,32 @@
+"""The nouns of obvert: maps, objectives, fields, solvers, methods and what they return.
+
+A frozen model maps x to y. A `Field` tells, at a point x, the error of each sample and a direction to move against; a
+`Solver` turns directions into steps; `obvert.solvers.iterate` runs the two and returns a `Solution`; a `Method` sets
+them up as one paper does and returns an `Inversion`.
+"""
+
+from obvert.core.method import Inversion, Method
+from obvert.core.model import Card, DualEncoder, FeatureMap, Fitted, Modality, Reference
+from obvert.core.search import Eval, Field, Map, Objective, ObvertError, Progress, Solution, Solver, Status, Stop, descent
+
+__all__ = [
+    "Card",
+    "DualEncoder",
+    "Eval",
+    "FeatureMap",
+    "Field",
+    "Fitted",
+    "Inversion",
+    "Map",
+    "Method",
+    "Modality",
+    "Objective",
+    "ObvertError",
+    "Progress",
+    "Reference",
+    "Solution",
+    "Solver",
+    "Status",
+    "Stop",
+    "descent",
+]

@@ -1,0 +1,24 @@
+"""The house rules that a file can break by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "obvert"
+
+
+@pytest.mark.parametrize("file", sorted(SOURCE.rglob("*.py")), ids=lambda file: str(file.relative_to(SOURCE)))
+def test_files_are_short_and_say_what_they_are_for(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 300
+    assert not text or text.startswith('"""')
+
+
+def test_no_pickle_and_no_remote_code() -> None:
+    for file in SOURCE.rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        assert "import pickle" not in text
+        assert "trust_remote_code=True" not in text
+        assert "torch.load(" not in text
