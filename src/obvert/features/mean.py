@@ -3,8 +3,10 @@
     e' = normalise(e - mean of its modality)
 
 References:
-    | Post-hoc standardisation of I0T (An et al., 2024), https://arxiv.org/abs/2412.14384
-    | GR-CLIP: mind the modality gap in mixed-modality search (Li et al., 2025), https://arxiv.org/abs/2507.19054
+    | I0T: Embedding Standardization Method Towards Zero Modality Gap (An et al., 2024)
+    | https://arxiv.org/abs/2412.14384
+    | Closing the Modality Gap for Mixed Modality Search (Li et al., 2025)
+    | https://arxiv.org/abs/2507.19054
 """
 
 from __future__ import annotations
