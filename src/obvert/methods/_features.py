@@ -89,7 +89,7 @@ def match_features(
     solution = join(parts)
     return Inversion(
         method=name,
-        settings=asdict(method) | {"snapshots": list(snapshots)},
+        settings=asdict(method),
         model=model.card,
         target=target,
         seed=seed,
