@@ -49,6 +49,8 @@ SAME = 1e-5
 """Largest allowed difference of features."""
 SAVED = {1: 20.0}
 """Least allowed ratio of memory kept for the backward pass, by pseudo-tokens."""
+FASTER = {1: 20.0}
+"""Least allowed ratio of seconds a step, median over the turns, by pseudo-tokens; holds for the full size on two cores."""
 AGREE_STEPS = 40
 OURS = 10
 """Steps of obvert for each step of the reference in a timed turn: it is so short that few steps would time its start."""
@@ -191,6 +193,8 @@ def missed(row: dict[str, Any]) -> list[str]:
         bars.append(f"R={row['tokens']}: features differ by {row['feature_difference']:.1e}, allowed {SAME:.0e}")
     if not row["saved_ratio"] >= SAVED.get(row["tokens"], 0):
         bars.append(f"R={row['tokens']}: memory ratio {row['saved_ratio']:.1f}, need {SAVED[row['tokens']]:.0f}")
+    if not row["time_ratio"] >= FASTER.get(row["tokens"], 0):
+        bars.append(f"R={row['tokens']}: a step is {row['time_ratio']:.1f} times faster, need {FASTER[row['tokens']]:.0f}")
     return bars
 
 

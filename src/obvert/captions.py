@@ -29,14 +29,16 @@ def read_captions(path: str | Path) -> tuple[list[str], Tensor]:
 
     file = Path(path)
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ObvertError(f"need a captions file, got {path}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from error
     pairs: list[tuple[str, str]] = []
     try:
-        items = json.loads(text) if file.suffix == ".json" else [line for line in text.splitlines() if line.strip()]
+        items = json.loads(text) if file.suffix == ".json" else [line for line in text.split("\n") if line.strip()]
     except json.JSONDecodeError as error:
         raise ObvertError(f"{path} is not JSON: {error}") from error
+    if not isinstance(items, list):
+        raise ObvertError(f"need a list of captions in {path}, got {text.strip()[:60]!r}")
     for number, item in enumerate(items, 1):
         try:
             if file.suffix == ".tsv":
@@ -44,6 +46,8 @@ def read_captions(path: str | Path) -> tuple[list[str], Tensor]:
             else:
                 entry = json.loads(item) if isinstance(item, str) else item
                 group, caption = str(entry["image"] if "image" in entry else entry["group"]), entry["caption"]
+            if not isinstance(caption, str):
+                raise TypeError
         except (ValueError, KeyError, TypeError) as error:
             raise ObvertError(f"{path}, item {number}: need a group and a caption, got {str(item)[:60]!r}") from error
         pairs.append((group, caption))

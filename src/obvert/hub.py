@@ -47,11 +47,11 @@ def locate(name: str) -> Located:
     Raises:
         ObvertError: when nothing of that name can be had; near misses or the local alternative are named.
     """
-    path = Path(name).expanduser()
     if name.startswith("zoo/"):
         if name not in zoo():
             raise ObvertError(unknown("model", name, zoo()))
         return Located(name=name, folder=ZOO / name.removeprefix("zoo/"))
+    path = _path(name)
     if path.is_dir():
         if not any((path / f).exists() for f in ("config.json", "open_clip_config.json")):
             raise ObvertError(f"need a model folder with config.json, got {name} without one")
@@ -63,6 +63,18 @@ def locate(name: str) -> Located:
     if "@" not in name:
         warnings.warn(f"{name} has no revision; to reproduce this run later, say {name}@REVISION", stacklevel=3)
     return from_hub(name, FILES)
+
+
+def _path(name: str) -> Path:
+    """A name as a path that the file system can be asked about; no empty, over-long or null-holding name."""
+    try:
+        path = Path(name).expanduser()
+        path.exists()
+        if name:
+            return path
+    except (OSError, ValueError, RuntimeError):
+        pass
+    raise ObvertError(f"need a model: zoo/NAME, a folder or a hub id owner/name[@revision], got {name[:60]!r}")
 
 
 def weights_hash(folder: Path) -> str:

@@ -113,15 +113,20 @@ def open(folder: str | Path) -> Inversion | Fitted:
         tensors = load_file(path / "tensors.safetensors")
     except Exception as error:
         raise ObvertError(f"need a folder that obvert.save wrote, got {folder}: {type(error).__name__}") from error
-    if about.get("format") != FORMAT:
-        raise ObvertError(f"need format {FORMAT}, got {about.get('format')} in {folder}; a newer obvert wrote it")
-    content = _join(about["content"], tensors)
-    if about["kind"] == "feature map":
-        return Fitted(**content)
-    solution = content.pop("solution")
-    solution["snapshots"] = {int(k): v for k, v in solution["snapshots"].items()}
-    content["snapshot_features"] = {int(k): v for k, v in content["snapshot_features"].items()}
-    return Inversion(model=Card(**content.pop("model")), solution=Solution(**solution), **content)
+    if not isinstance(about, dict) or "format" not in about:
+        raise ObvertError(f"need a folder that obvert.save wrote, got {folder}: about.json names no format")
+    if about["format"] != FORMAT:
+        raise ObvertError(f"need format {FORMAT}, got {about['format']} in {folder}; a newer obvert wrote it")
+    try:
+        content = _join(about["content"], tensors)
+        if about["kind"] == "feature map":
+            return Fitted(**content)
+        solution = content.pop("solution")
+        solution["snapshots"] = {int(k): v for k, v in solution["snapshots"].items()}
+        content["snapshot_features"] = {int(k): v for k, v in content["snapshot_features"].items()}
+        return Inversion(model=Card(**content.pop("model")), solution=Solution(**solution), **content)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ObvertError(f"{folder} is broken: about.json and tensors.safetensors do not fit: {error}") from error
 
 
 def _split(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:

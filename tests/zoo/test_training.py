@@ -99,3 +99,12 @@ def test_frozen_parameters_stay_and_progress_is_reported(tmp_path: Path) -> None
     assert torch.equal(model.bias, before)
     assert [(step, steps) for step, steps, _ in told] == [(1, 25), (11, 25), (21, 25), (25, 25)]
     assert told[-1][2] < told[0][2]
+
+
+@pytest.mark.parametrize("other", [{"steps": 3}, {"lr": 0.06}, {"weight_decay": 0.1}, {"warmup": 5}, {"recipe": "other data"}])
+def test_the_checkpoint_of_another_recipe_is_refused(other: dict, tmp_path: Path) -> None:
+    usual = {"steps": 2, "lr": 0.05, "recipe": "data"}
+    model, loss = regression()
+    fit(model, loss, folder=tmp_path, **usual)
+    with pytest.raises(ValueError, match=r"another model or recipe; give another folder or remove it"):
+        fit(model, loss, folder=tmp_path, **usual | other)

@@ -37,7 +37,12 @@ class ModelOptions:
 
 def parse(kind: Callable[..., T], argv: Sequence[str], name: str) -> T:
     """Options of a command from the command line; wrong ones end the program with exit code 2."""
-    return tyro.cli(kind, args=list(argv), prog=f"obvert {name}", config=(tyro.conf.OmitArgPrefixes, tyro.conf.AvoidSubcommands))
+    return tyro.cli(
+        kind,
+        args=list(argv),
+        prog=f"obvert {name}",
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.AvoidSubcommands, tyro.conf.SuppressFixed),
+    )
 
 
 @contextmanager
@@ -84,14 +89,17 @@ def bars(quiet: bool = False) -> Iterator[Callable[[str], Progress | None]]:
 
 def _lines(name: str, every: float = 30.0) -> Progress:
     """A callback that prints progress as plain lines, at most one every so many seconds."""
-    began = said = time.monotonic()
+    said = time.monotonic()
+    start: tuple[float, int] | None = None  # of this sitting: a resumed training does not begin at 0
 
     def move(done: int, total: int, error: float) -> None:
-        nonlocal said
+        nonlocal said, start
         now = time.monotonic()
-        if now - said >= every and done:
+        start = start or (now, done)
+        if now - said >= every and done > start[1]:
             said = now
-            say(f"{name}: {done} of {total}, error {error:.4f}, {(now - began) / done * (total - done):.0f} s left")
+            left = (now - start[0]) / (done - start[1]) * (total - done)
+            say(f"{name}: {done} of {total}, error {error:.4f}, {left:.0f} s left")
 
     return move
 

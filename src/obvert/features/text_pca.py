@@ -28,7 +28,7 @@ class TextPCA(FeatureMap):
         if text is None or len(text) < 2:
             raise ObvertError("text-pca needs text features of at least two names; give a list of names")
         d = text.shape[1]
-        keep = self.components or d // 2
+        keep = d // 2 if self.components is None else self.components
         if not 1 <= keep <= d:
             raise ObvertError(f"text-pca needs 1 <= components <= {d}, got {keep}")
         _, directions = torch.linalg.eigh(torch.cov(text.double().T))

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from importlib.metadata import version
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from obvert import __version__
 from obvert.core import DualEncoder, Inversion, Map, ObvertError, Progress, Solution, Stop, descent
 from obvert.objectives.cosine import Cosine
+from obvert.provenance import versions
 from obvert.solvers.adam import Adam
 from obvert.solvers.iterate import iterate
 
@@ -89,7 +87,7 @@ def match_features(
     solution = join(parts)
     return Inversion(
         method=name,
-        settings=asdict(method),
+        settings=asdict(method) | {"snapshots": list(snapshots)},
         model=model.card,
         target=target,
         seed=seed,
@@ -117,15 +115,6 @@ def join(parts: list[Solution]) -> Solution:
         terms={name: torch.cat([p.terms[name] for p in parts]) for name in parts[0].terms},
         snapshots={step: torch.cat([p.snapshots[step] for p in parts]) for step in parts[0].snapshots},
     )
-
-
-def versions() -> dict[str, str]:
-    """Versions of what a result depends on."""
-    return {
-        "python": platform.python_version(),
-        "obvert": __version__,
-        **{p: version(p) for p in ("torch", "transformers", "numpy", "pillow")},
-    }
 
 
 @torch.no_grad()

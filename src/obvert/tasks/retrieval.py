@@ -67,7 +67,8 @@ def all_against_all(features: Tensor, labels: Tensor) -> Collection:
 
 def first_against_rest(features: Tensor, groups: Tensor) -> Collection:
     """The first text of each group queries all texts that are not first."""
-    first = torch.tensor([i for i, g in enumerate(groups.tolist()) if g not in groups[:i].tolist()], dtype=torch.int64)
+    found = {group: i for i, group in reversed(list(enumerate(groups.tolist())))}
+    first = torch.tensor(sorted(found.values()), dtype=torch.int64)
     rest = torch.tensor(sorted(set(range(len(groups))) - set(first.tolist())), dtype=torch.int64)
     if len(rest) == 0:
         raise ObvertError("need groups of at least two captions to search texts by texts, got none")

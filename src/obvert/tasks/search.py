@@ -10,8 +10,8 @@ import torch
 from obvert.captions import read_captions
 from obvert.core import DualEncoder, Method, Progress
 from obvert.io import Folder, read_folder
-from obvert.methods._features import versions
 from obvert.metrics import linear_separability, modality_gap
+from obvert.provenance import versions
 from obvert.report import Block, Report, Text
 from obvert.store import Run
 from obvert.tasks import classification, retrieval

@@ -113,7 +113,12 @@ def sample(count: int, seed: int, *, things: int | None = None) -> list[Scene]:
 
     Returns:
         `count` scenes.
+
+    Raises:
+        ValueError: for any other number of things.
     """
+    if things not in (None, 1, 2):
+        raise ValueError(f"need scenes of 1 or 2 things, got {things}")
     rng = np.random.default_rng(seed)
     return [sample_one(rng, things or int(rng.integers(1, 3))) for _ in range(count)]
 

@@ -67,7 +67,7 @@ def fit(
     device = next(model.parameters()).device
     began = time.perf_counter()
     for step in range(first, steps):
-        share = min(1, (step + 1) / warmup) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+        share = min(1, (step + 1) / max(1, warmup)) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
         for optimiser in optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = share * group["peak"]
