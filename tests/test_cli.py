@@ -113,7 +113,7 @@ def test_oti_and_ovi_save_what_they_found(folder: Path, tmp_path: Path) -> None:
         (["retrive"], "did you mean retrieve?"),
         (["oti", "--out", "OUT", "missing.png"], "missing.png"),
         (["oti", "--out", "OUT"], "at least one"),
-        (["ovi", "--model", "zoo/clop", "--out", "OUT", "x"], "did you mean zoo/clip?"),
+        (["ovi", "--model", "zoo/clop", "--out", "OUT", "x"], "did you mean zoo/clip"),
         (["ovi", "--model", "some/model@main", "--out", "OUT", "x"], "cannot be reached"),
         (["ovi", "--device", "cuda:7", "--out", "OUT", "x"], "cuda:7"),
         (["retrieve", "--out", "OUT"], "neither"),

@@ -77,3 +77,17 @@ def test_malformed_ids_are_told(name: str) -> None:
 @pytest.mark.parametrize("name", ["a/b/c", "o/n@../../x", "x" * 300, ""])
 def test_what_is_no_id_at_all_is_told(name: str) -> None:
     refused(name, "model")
+
+
+def test_a_cached_model_is_found_offline_and_one_without_weights_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    folder = tmp_path / "models--owner--name" / "snapshots" / commit
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    refused(f"owner/name@{commit}", "not in the local cache")
+    (folder / "model.safetensors").touch()
+    found = locate(f"owner/name@{commit}")
+    assert (found.folder.resolve(), found.revision) == (folder.resolve(), commit)

@@ -107,6 +107,8 @@ def from_hub(name: str, files: list[str]) -> Located:
     repo, _, revision = name.partition("@")
     try:
         folder = snapshot_download(repo, revision=revision or None, allow_patterns=files, local_files_only=True)
+        if not any(Path(folder).glob("*.safetensors")):  # a download that was cut short, or one of the config alone
+            raise LocalEntryNotFoundError(f"{name} is in the local cache without its weights")
     except HFValidationError as error:
         raise ObvertError(f"need a hub id owner/name[@revision], got {name!r}") from error
     except LocalEntryNotFoundError:

@@ -21,7 +21,7 @@ def test_every_name_gives_unit_features_of_the_same_shape(modality, name, clip) 
     method = {"oti": obvert.OTI(steps=3), "ovi": obvert.OVI(steps=3)}.get(name)
     reference = reference_of(clip, **{modality: FEATURES})
     queries, gallery = FEATURES[:3].clone(), FEATURES.clone()
-    found = apply(name, clip, queries, gallery, modality=modality, reference=reference, method=method)
+    found = apply(name, clip, queries, gallery, modality=modality, reference=reference, settings=method)
     assert found.name == name
     assert (found.queries.shape, found.gallery.shape) == ((3, 64), (7, 64))
     assert found.queries.dtype == found.gallery.dtype == torch.float32

@@ -66,7 +66,7 @@ def run(argv: Sequence[str]) -> int:
     run = Run(options.out, settings | {"sha256": model.card.sha256, "files": _listing(source)}, overwrite=options.overwrite)
     search = search_pictures if options.images else search_texts
     with bars(options.json) as bar:
-        report = search(model, source, by, names=names, method=method, run=run, seed=options.seed, progress=bar)
+        report = search(model, source, by, names=names, settings={crossing: method}, run=run, seed=options.seed, progress=bar)
     report = replace(report, meta={**report.meta, "command": "obvert retrieve " + " ".join(argv), "settings": settings})
     write(report, run.folder)
     run.finish()

@@ -86,6 +86,10 @@ class FeatureMap(ABC):
     def fit(self, reference: Reference) -> Fitted:
         """Learn from a reference; ObvertError when it lacks what is needed."""
 
+    def candidates(self, reference: Reference) -> list[FeatureMap]:
+        """Settings worth trying on a validation split, these first; only these where there is nothing to set."""
+        return [self]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted:

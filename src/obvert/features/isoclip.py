@@ -30,6 +30,14 @@ class IsoCLIP(FeatureMap):
     bottom: int | None = None
     """Weakest directions cut; the published share for each modality when None."""
 
+    def candidates(self, reference: Reference) -> list[FeatureMap]:
+        if reference.projections is None:
+            return [self]
+        rank = min(min(w.shape) for w in reference.projections)
+        shares = (0.0, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 3 / 8)
+        cuts = dict.fromkeys((round(top * rank), round(bottom * rank)) for top in shares for bottom in (*shares, 1 / 2))
+        return [self, *(IsoCLIP(top=top, bottom=bottom) for top, bottom in cuts)]
+
     def fit(self, reference: Reference) -> Fitted:
         if reference.projections is None:
             raise ObvertError("isoclip needs the model's two projection matrices; bare features do not have them")

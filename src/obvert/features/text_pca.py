@@ -23,6 +23,11 @@ class TextPCA(FeatureMap):
     components: int | None = None
     """How many directions to keep, 1 to d; d / 2 as published when None."""
 
+    def candidates(self, reference: Reference) -> list[FeatureMap]:
+        d = 0 if reference.names is None else reference.names.shape[1]
+        sizes = dict.fromkeys(d * share // 16 for share in (1, 2, 3, 4, 6, 10, 12, 14, 16))
+        return [self, *(TextPCA(components=keep) for keep in sizes if keep)]
+
     def fit(self, reference: Reference) -> Fitted:
         text = reference.names
         if text is None or len(text) < 2:

@@ -55,7 +55,7 @@ def apply(
     *,
     modality: Modality,
     reference: Reference,
-    method: Method | None = None,
+    settings: Method | FeatureMap | None = None,
     run: Run | None = None,
     seed: int = 0,
     progress: Progress | None = None,
@@ -71,7 +71,7 @@ def apply(
         gallery: (N, d) native features.
         modality: of both.
         reference: what closed-form maps learn from.
-        method: settings of the method; its defaults when None.
+        settings: the method or map with its settings; its defaults when None.
         run: where a method keeps what is done.
         seed: of a method's start.
         progress: of a method.
@@ -83,7 +83,7 @@ def apply(
     if name == "native":
         return Applied(name=name, queries=queries, gallery=gallery, seconds=0.0)
     if name == CROSSING[modality]:
-        found = invert(method or find("methods", name)(), model, queries, run=run, name=name, seed=seed, progress=progress)
+        found = invert(settings or find("methods", name)(), model, queries, run=run, name=name, seed=seed, progress=progress)
         return Applied(
             name=name,
             queries=found["features"],
@@ -92,8 +92,8 @@ def apply(
             steps=found["steps"],
         )
     began = time.perf_counter()
-    settings: FeatureMap = find("features", name)()
-    fitted = settings.fit(reference)
+    unfitted: Any = settings or find("features", name)()
+    fitted = unfitted.fit(reference)
     mapped = fitted(queries, modality)
     seconds = (time.perf_counter() - began) / max(1, len(queries))
     return Applied(name=name, queries=mapped, gallery=fitted(gallery, modality), seconds=seconds)

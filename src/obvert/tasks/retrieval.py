@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from obvert.core import DualEncoder, Method, Modality, ObvertError, Progress, Reference
+from obvert.core import DualEncoder, FeatureMap, Method, Modality, ObvertError, Progress, Reference
 from obvert.metrics import bootstrap, retrieval
 from obvert.report import Curves, Gallery, GalleryRow, Histograms, Table
 from obvert.store import Run
@@ -82,7 +82,7 @@ def compare(
     reference: Reference,
     *,
     task: str,
-    method: Method | None = None,
+    settings: Mapping[str, Method | FeatureMap] | None = None,
     run: Run | None = None,
     seed: int = 0,
     progress: Callable[[str], Progress | None] = lambda name: None,
@@ -95,7 +95,7 @@ def compare(
         by: names of feature maps.
         reference: what closed-form maps learn from.
         task: for the rows.
-        method: settings of OTI or OVI.
+        settings: {name: method or map with its settings}; the defaults of those not named.
         run: where finished pieces are kept.
         seed: of methods and of the bootstrap.
         progress: gives a progress callback for a name.
@@ -113,7 +113,7 @@ def compare(
             gallery,
             modality=collection.modality,
             reference=reference,
-            method=method,
+            settings=(settings or {}).get(name),
             run=run,
             seed=seed,
             progress=progress(name),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
 
 from obvert.captions import read_captions
-from obvert.core import DualEncoder, Method, Progress
+from obvert.core import DualEncoder, FeatureMap, Method, Progress
 from obvert.io import Folder, read_folder
 from obvert.metrics import linear_separability, modality_gap
 from obvert.provenance import versions
@@ -26,7 +26,7 @@ def search_pictures(
     by: list[str],
     *,
     names: list[str] | None = None,
-    method: Method | None = None,
+    settings: Mapping[str, Method | FeatureMap] | None = None,
     run: Run | None = None,
     seed: int = 0,
     progress: Watch = lambda name: None,
@@ -38,7 +38,7 @@ def search_pictures(
         folder: FOLDER/CLASS/picture.jpg.
         by: names of feature maps.
         names: names of things that text-PCA learns from.
-        method: settings of OTI.
+        settings: {name: method or map with its settings}; the defaults of those not named.
         run: where finished pieces are kept.
         seed: of methods and intervals.
         progress: gives a progress callback for a name.
@@ -52,7 +52,7 @@ def search_pictures(
     collection = retrieval.all_against_all(features, data.labels)
     reference = reference_of(model, names, image=features)
     outcomes = retrieval.compare(
-        model, collection, by, reference, task="image-to-image", method=method, run=run, seed=seed, progress=progress
+        model, collection, by, reference, task="image-to-image", settings=settings, run=run, seed=seed, progress=progress
     )
     inverted = next((o.applied.queries for o in outcomes if o.applied.name == "oti"), None)
     sides = ["native"] + ["oti"] * (inverted is not None)
@@ -85,7 +85,7 @@ def search_texts(
     by: list[str],
     *,
     names: list[str] | None = None,
-    method: Method | None = None,
+    settings: Mapping[str, Method | FeatureMap] | None = None,
     run: Run | None = None,
     seed: int = 0,
     progress: Watch = lambda name: None,
@@ -97,7 +97,7 @@ def search_texts(
         captions: see `obvert.captions.read_captions`.
         by: names of feature maps.
         names: names of things that text-PCA learns from.
-        method: settings of OVI.
+        settings: {name: method or map with its settings}; the defaults of those not named.
         run: where finished pieces are kept.
         seed: of methods and intervals.
         progress: gives a progress callback for a name.
@@ -111,7 +111,7 @@ def search_texts(
     collection = retrieval.first_against_rest(features, groups)
     reference = reference_of(model, names, text=features)
     outcomes = retrieval.compare(
-        model, collection, by, reference, task="text-to-text", method=method, run=run, seed=seed, progress=progress
+        model, collection, by, reference, task="text-to-text", settings=settings, run=run, seed=seed, progress=progress
     )
     blocks: list[Block] = [
         retrieval.table(outcomes, f"Texts by text: {len(texts)} captions in {int(groups.max()) + 1} groups", NOTE),
