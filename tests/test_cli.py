@@ -81,7 +81,7 @@ def test_an_interrupted_search_goes_on(folder: Path, tmp_path: Path, monkeypatch
         patch.setattr(retrieval, "judge", interrupted)
         assert main(command) == 130
     assert not out.exists()
-    assert list((tmp_path / "out.partial" / "pieces").glob("image-features.safetensors"))
+    assert list((tmp_path / "out.partial" / "pieces").glob("pictures-00000.safetensors"))
     assert main(command) == 0
     assert not (tmp_path / "out.partial").exists()
 

@@ -21,6 +21,7 @@ KINDS = {
     "objectives": "Objective",
     "tasks": "",
     "models": "",
+    "datasets": "",
 }
 """Each kind and the noun of `obvert.core` that its files implement ("" where a file is used as a module)."""
 SUPPORT = {"solvers": {"iterate", "plateau"}}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from obvert.commands._common import ModelOptions, bars, parse, say, show
 from obvert.core import ObvertError
@@ -18,12 +20,16 @@ from obvert.tasks._apply import check
 
 @dataclass(frozen=True, kw_only=True)
 class Options(ModelOptions):
-    """Search a class-labelled folder of pictures, or a file of captions in groups."""
+    """Search labelled pictures (a folder or a data set), or a file of captions in groups."""
 
     out: Path
     """Folder to write: report.html, report.json, report.md."""
     images: Path | None = None
     """Folder with one folder of pictures for each class."""
+    dataset: str = ""
+    """Data set in its own layout below --root: cub, sop, imagenet, coop/NAME, folder."""
+    root: Path | None = None
+    """Folder that holds the data set's own folder."""
     captions: Path | None = None
     """Captions in groups: .tsv lines GROUP<TAB>CAPTION, or .json/.jsonl objects with "image" and "caption"."""
     by: str = ""
@@ -47,24 +53,29 @@ class Options(ModelOptions):
 def run(argv: Sequence[str]) -> int:
     """Run the command."""
     options = parse(Options, argv, "retrieve")
-    source = options.images or options.captions
-    if source is None or (options.images and options.captions):
-        raise ObvertError("need either --images FOLDER or --captions FILE, got " + ("both" if options.images else "neither"))
+    given = [option for option in ("images", "dataset", "captions") if getattr(options, option)]
+    if len(given) != 1:
+        raise ObvertError(f"need one of --images, --dataset and --captions, got {' and '.join(given) or 'neither'}")
+    if bool(options.dataset) != (options.root is not None):
+        raise ObvertError("need --dataset NAME and --root DIR together, got one of them")
+    from obvert.datasets import read
     from obvert.tasks.search import search_pictures, search_texts
 
-    crossing = "oti" if options.images else "ovi"
+    crossing = "ovi" if options.captions else "oti"
     by = [name.strip() for name in options.by.split(",") if name.strip()] or ["native", crossing, "isoclip", "text-pca", "mean"]
-    check(by, "image" if options.images else "text")
-    method: OTI | OVI = OTI(tokens=options.tokens) if options.images else OVI()
+    check(by, "text" if options.captions else "image")
+    method: OTI | OVI = OVI() if options.captions else OTI(tokens=options.tokens)
     if options.steps is not None:
         method = replace(method, steps=options.steps)
     if options.plateau:
         method = replace(method, stop=Plateau())
     names = _names(options.names)
     settings = {k: v for k, v in asdict(options).items() if k not in ("overwrite", "json", "device")}
+    source: Any = options.captions or read(options.dataset or "folder", options.root or options.images or "")
+    search: Any = search_texts if options.captions else search_pictures
+    files = [options.captions] if options.captions else source.paths
     model = options.load()
-    run = Run(options.out, settings | {"sha256": model.card.sha256, "files": _listing(source)}, overwrite=options.overwrite)
-    search = search_pictures if options.images else search_texts
+    run = Run(options.out, settings | {"sha256": model.card.sha256, "files": _stamp(files)}, overwrite=options.overwrite)
     with bars(options.json) as bar:
         report = search(model, source, by, names=names, settings={crossing: method}, run=run, seed=options.seed, progress=bar)
     report = replace(report, meta={**report.meta, "command": "obvert retrieve " + " ".join(argv), "settings": settings})
@@ -89,9 +100,11 @@ def _names(path: Path | None) -> list[str] | None:
     return names
 
 
-def _listing(source: Path) -> list[str]:
-    """Names and sizes of the input files: pieces of another input are not reused."""
-    if not source.exists():
-        return []
-    files = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
-    return [f"{p} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in files]
+def _stamp(files: Sequence[Path]) -> str:
+    """Hash of names, sizes and times of the input files: pieces of another input are not reused."""
+    digest = hashlib.sha256()
+    for path in files:
+        if path.exists():
+            state = path.stat()
+            digest.update(f"{path} {state.st_size} {state.st_mtime_ns}\n".encode())
+    return digest.hexdigest()

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from obvert.core import DualEncoder, FeatureMap, Method, Modality, ObvertError, Progress, Reference
+from obvert.core import DualEncoder, FeatureMap, Method, Modality, ObvertError, PictureSet, Progress, Reference
 from obvert.metrics import bootstrap, retrieval
 from obvert.report import Curves, Gallery, GalleryRow, Histograms, Table
 from obvert.store import Run
@@ -63,6 +63,19 @@ def all_against_all(features: Tensor, labels: Tensor) -> Collection:
     """Every picture queries all others."""
     rows = torch.arange(len(labels))
     return Collection(features=features, labels=labels, query_rows=rows, gallery_rows=rows, modality="image")
+
+
+def as_split(pictures: PictureSet, features: Tensor) -> Collection:
+    """Who searches whom as the data set says: all all others, or its queries its gallery."""
+    labels = torch.tensor(pictures.labels)
+    if pictures.queries is None or pictures.gallery is None:
+        return all_against_all(features, labels)
+    if not pictures.queries or not pictures.gallery:
+        raise ObvertError(
+            f"need queries and a gallery, got {len(pictures.queries)} and {len(pictures.gallery)} readable pictures"
+        )
+    rows, searched = torch.tensor(pictures.queries), torch.tensor(pictures.gallery)
+    return Collection(features=features, labels=labels, query_rows=rows, gallery_rows=searched, modality="image")
 
 
 def first_against_rest(features: Tensor, groups: Tensor) -> Collection:

@@ -8,21 +8,23 @@ from pathlib import Path
 import torch
 
 from obvert.captions import read_captions
-from obvert.core import DualEncoder, FeatureMap, Method, Progress
-from obvert.io import Folder, read_folder
+from obvert.core import DualEncoder, FeatureMap, Method, PictureSet, Progress
+from obvert.datasets import read
+from obvert.io import read_images
 from obvert.metrics import linear_separability, modality_gap
 from obvert.provenance import versions
 from obvert.report import Block, Report, Text
 from obvert.store import Run
 from obvert.tasks import classification, retrieval
 from obvert.tasks._apply import check, reference_of
+from obvert.tasks._encode import encode
 
 Watch = Callable[[str], Progress | None]
 
 
 def search_pictures(
     model: DualEncoder,
-    folder: str | Path,
+    pictures: PictureSet | str | Path,
     by: list[str],
     *,
     names: list[str] | None = None,
@@ -31,11 +33,11 @@ def search_pictures(
     seed: int = 0,
     progress: Watch = lambda name: None,
 ) -> Report:
-    """Search a class-labelled folder of pictures, each picture against all others, and classify them by class name.
+    """Search labelled pictures by picture under every feature map, and classify the queries by class name.
 
     Args:
         model: a dual encoder.
-        folder: FOLDER/CLASS/picture.jpg.
+        pictures: a data set as `obvert.datasets.read` gives it, or a folder FOLDER/CLASS/picture.jpg.
         by: names of feature maps.
         names: names of things that text-PCA learns from.
         settings: {name: method or map with its settings}; the defaults of those not named.
@@ -47,26 +49,28 @@ def search_pictures(
         The report; pictures that could not be read are among its warnings.
     """
     check(by, "image")
-    data = read_folder(folder)
-    features = encode(model, data, run)
-    collection = retrieval.all_against_all(features, data.labels)
-    reference = reference_of(model, names, image=features)
+    if not isinstance(pictures, PictureSet):
+        pictures = read("folder", pictures)
+    encoded = encode(model, pictures, run=run, progress=progress("pictures"))
+    data, features = encoded.pictures, encoded.features
+    collection = retrieval.as_split(data, features)
+    reference = reference_of(model, names, image=features[collection.gallery_rows])
     outcomes = retrieval.compare(
         model, collection, by, reference, task="image-to-image", settings=settings, run=run, seed=seed, progress=progress
     )
+    asked, labels = features[collection.query_rows], collection.labels[collection.query_rows]
     inverted = next((o.applied.queries for o in outcomes if o.applied.name == "oti"), None)
     sides = ["native"] + ["oti"] * (inverted is not None)
-    classes = classification.classify(model, features, data.labels, data.classes, by=sides, inverted=inverted, seed=seed)
+    classes = classification.classify(model, asked, labels, data.classes, by=sides, inverted=inverted, seed=seed)
     texts = model.text_features([classification.prompt(c) for c in data.classes]).cpu()
-    lonely = int(collection.labels.bincount().eq(1).sum())
-    warnings = [f"skipped: {reason}" for reason in data.broken]
-    if lonely:
-        warnings.append(f"{lonely} classes have one picture: nothing is relevant to it, so it is left out of the means")
+    warnings = [f"skipped: {reason}" for reason in encoded.broken]
+    if lonely := int(outcomes[0].row["undefined_queries"]) if outcomes else 0:
+        warnings.append(f"{lonely} queries have no other picture of their class in the gallery; they are left out of the means")
     blocks: list[Block] = [
-        retrieval.table(outcomes, f"Pictures by picture: {len(data.pictures)} pictures of {len(data.classes)} classes", NOTE),
+        retrieval.table(outcomes, f"Pictures by picture: {len(data.paths)} pictures of {len(set(data.labels))} classes", NOTE),
         classification.table(classes),
         retrieval.similarities(outcomes, collection, texts, seed=seed),
-        retrieval.examples(outcomes, collection, lambda i: thumbnail(data.pictures[i]), lambda i: data.classes[data.labels[i]]),
+        retrieval.examples(outcomes, collection, lambda i: thumbnail(data.paths[i]), lambda i: data.classes[data.labels[i]]),
         Text(title="The gap", lines=[gap_line(features, texts)]),
     ]
     return Report(
@@ -74,7 +78,7 @@ def search_pictures(
         lead=lead(outcomes),
         blocks=blocks,
         rows=[o.row for o in outcomes] + classes,
-        meta=meta(model, seed) | {"pictures": len(data.pictures), "broken": len(data.broken), "classes": len(data.classes)},
+        meta=meta(model, seed) | {"pictures": len(data.paths), "broken": len(encoded.broken), "classes": len(set(data.labels))},
         warnings=warnings,
     )
 
@@ -133,17 +137,9 @@ NOTE = (
 )
 
 
-def encode(model: DualEncoder, data: Folder, run: Run | None) -> torch.Tensor:
-    """Image features of a folder, in main memory, kept with the run."""
-
-    def make() -> dict[str, torch.Tensor]:
-        return {"features": model.image_features(data.pictures).cpu()}
-
-    return (run.piece("image-features", make) if run else make())["features"]
-
-
-def thumbnail(picture: torch.Tensor, side: int = 96) -> torch.Tensor:
-    """A small copy (3, h, w) of a picture, longest side at most `side`."""
+def thumbnail(path: Path, side: int = 96) -> torch.Tensor:
+    """A small copy (3, h, w) of a picture file, longest side at most `side`."""
+    (picture,) = read_images(path)
     ratio = side / max(picture.shape[1:])
     if ratio >= 1:
         return picture

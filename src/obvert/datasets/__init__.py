@@ -1,0 +1,32 @@
+"""Layouts in which picture collections lie on disk, one family a file: `read(root, variant) -> PictureSet`.
+
+A data set's name is its file's stem, with a variant after a slash where the family has several: "cub", "coop/dtd".
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from obvert.core import ObvertError, PictureSet
+from obvert.registry import module, unknown
+
+
+def read(name: str, root: str | Path) -> PictureSet:
+    """Find the pictures of a data set.
+
+    Args:
+        name: "FAMILY" or "FAMILY/VARIANT", e.g. "cub", "coop/stanford_cars".
+        root: the folder that holds the data set's own folder.
+
+    Returns:
+        Its files, classes, queries and gallery.
+
+    Raises:
+        ObvertError: for an unknown name, or a missing or damaged file, which is named.
+    """
+    family, _, variant = name.partition("/")
+    layout = module("datasets", family)
+    variants: list[str] = sorted(layout.VARIANTS)
+    if variant not in (variants or [""]):
+        raise ObvertError(unknown(f"variant of {family}", variant, variants) if variants else f"{family} has no variants")
+    return layout.read(Path(root), variant)
