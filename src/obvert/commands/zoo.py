@@ -22,7 +22,7 @@ class Train:
     """Train an embedded model from its recipe. An interrupted training goes on where it stopped."""
 
     name: tyro.conf.Positional[str]
-    """Name of the recipe: clip, clip-smallgap."""
+    """Name of the recipe: clip, clip-smallgap, siglip."""
     out: Path
     """Folder for the finished model; checkpoints lie beside it in OUT.training."""
     steps: int | None = None

@@ -14,9 +14,8 @@ References:
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from obvert.zoo.draw import draw
+from obvert.zoo.export import export
 from obvert.zoo.scenes import SIDE, Scene, caption, sample, sample_mention, vocabulary
 from obvert.zoo.training import Report, fit
 
@@ -93,22 +93,10 @@ class Recipe:
         Returns:
             The card: data, steps, minutes, held-out scores.
         """
-        from obvert.models import load
-        from obvert.zoo.exam import examine, kinds
-
         copy = build(logit_scale=1.0)
         copy.load_state_dict(model.state_dict())
-        copy.half().save_pretrained(folder)
-        (folder / "model.safetensors").chmod(0o644)
-        tokenizer().save_pretrained(folder)
-        (folder / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR, indent=1))
-        card: dict[str, Any] = {"licence": "Apache-2.0", "data": "Scenes, drawn by obvert", "recipe": asdict(self)}
         temperature = 1 / model.logit_scale.detach().exp().item()
-        card |= {"torch": torch.__version__, "minutes": round(minutes, 1), "temperature": round(temperature, 4), "names": kinds()}
-        (folder / "card.json").write_text(json.dumps(card, indent=1))
-        card["scores"] = examine(load(str(folder), device="cpu"))
-        (folder / "card.json").write_text(json.dumps(card, indent=1))
-        return card
+        return export(copy, tokenizer(), PREPROCESSOR, self, folder, minutes=minutes, temperature=temperature)
 
 
 def say(scenes: list[Scene], rng: np.random.Generator) -> list[str]:

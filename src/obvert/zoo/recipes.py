@@ -1,5 +1,6 @@
 """Recipes of the embedded models by name."""
 
 from obvert.zoo.clip import Recipe
+from obvert.zoo.siglip import SiglipRecipe
 
-RECIPES = {"clip": Recipe(), "clip-smallgap": Recipe(learned_temperature=True)}
+RECIPES = {"clip": Recipe(), "clip-smallgap": Recipe(learned_temperature=True), "siglip": SiglipRecipe()}
