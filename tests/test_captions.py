@@ -24,16 +24,16 @@ TEXTS = {
 def test_every_layout_means_the_same(name: str, mark: str, end: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes((mark + TEXTS[name] + "\n\n").replace("\n", end).encode())
-    captions, groups = read_captions(path)
-    assert captions == [caption for _, caption in PAIRS]
-    assert groups.tolist() == [0, 1, 0, 2]
+    found = read_captions(path)
+    assert found.texts == [caption for _, caption in PAIRS]
+    assert found.groups == [0, 1, 0, 2]
 
 
 def test_a_caption_may_hold_a_tab_and_a_group_a_number(tmp_path: Path) -> None:
     (tmp_path / "x.tsv").write_text("1\tone\ttwo\n")
-    assert read_captions(str(tmp_path / "x.tsv"))[0] == ["one\ttwo"]
+    assert read_captions(str(tmp_path / "x.tsv")).texts == ["one\ttwo"]
     (tmp_path / "x.json").write_text('[{"image": 7, "caption": "a"}, {"image": "7", "caption": "b"}]')
-    assert read_captions(tmp_path / "x.json")[1].tolist() == [0, 0]
+    assert read_captions(tmp_path / "x.json").groups == [0, 0]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,9 @@ from obvert.zoo.draw import draw
 from obvert.zoo.exam import kind, kinds
 from obvert.zoo.scenes import sample
 
+DOCS = str(Path(__file__).parents[1] / "docs")
+"""A folder with a picture in it."""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -118,7 +121,10 @@ def test_oti_and_ovi_save_what_they_found(folder: Path, tmp_path: Path) -> None:
         (["ovi", "--device", "cuda:7", "--out", "OUT", "x"], "cuda:7"),
         (["retrieve", "--out", "OUT"], "neither"),
         (["retrieve", "--images", "nowhere", "--out", "OUT"], "nowhere"),
-        (["retrieve", "--images", "nowhere", "--by", "native,otti", "--out", "OUT"], "did you mean oti?"),
+        (["retrieve", "--images", DOCS, "--by", "native,otti", "--out", "OUT"], "did you mean oti?"),
+        (["retrieve", "--dataset", "cub", "--out", "OUT"], "--root DIR together"),
+        (["retrieve", "--dataset", "cob", "--root", ".", "--out", "OUT"], "did you mean cub"),
+        (["retrieve", "--dataset", "cub", "--root", "nowhere", "--out", "OUT"], "need the folder nowhere/CUB_200_2011"),
         (["zoo", "train", "clap", "--out", "OUT"], "did you mean clip?"),
     ],
 )

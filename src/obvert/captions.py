@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from obvert.core import ObvertError
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from obvert.core import ObvertError, TextSet
 
 
-def read_captions(path: str | Path) -> tuple[list[str], Tensor]:
+def read_captions(path: str | Path) -> TextSet:
     """Read captions in groups, one group a picture.
 
     Args:
@@ -20,13 +16,11 @@ def read_captions(path: str | Path) -> tuple[list[str], Tensor]:
             and "caption".
 
     Returns:
-        Captions and (N,) int64 group of each.
+        The captions and the group of each.
 
     Raises:
         ObvertError: for a file that is missing, empty or of another layout; the first bad line is named.
     """
-    import torch
-
     file = Path(path)
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -54,4 +48,4 @@ def read_captions(path: str | Path) -> tuple[list[str], Tensor]:
     if not pairs:
         raise ObvertError(f"need captions, got none in {path}")
     order = {group: i for i, group in enumerate(dict.fromkeys(g for g, _ in pairs))}
-    return [c for _, c in pairs], torch.tensor([order[g] for g, _ in pairs])
+    return TextSet(texts=[caption for _, caption in pairs], groups=[order[group] for group, _ in pairs])

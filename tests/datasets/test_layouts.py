@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from obvert.core import ObvertError, PictureSet
+from obvert.core import ObvertError, PictureSet, TextSet
 from obvert.datasets import coop, read
 from obvert.registry import module, names
 
@@ -95,9 +95,47 @@ SPLITS = {name: ([0, 1], [2, 3, 4]) for name in LAYOUTS if name.startswith("coop
 }
 
 
+def karpathy(root: Path, name: str) -> None:
+    images = [
+        {"split": "train", "sentences": [{"raw": "left out"}]},
+        {"split": "test", "sentences": [{"raw": "A dog runs. "}, {"raw": "a running dog"}]},
+        {"split": "test", "sentences": [{"raw": "two cats"}, {"raw": "a pair of cats"}]},
+    ]
+    written(root / name / f"dataset_{name}.json", json.dumps({"images": images}))
+
+
+def nocaps(root: Path) -> None:
+    said = [(7, "A dog runs."), (9, "two cats"), (7, "a running dog"), (9, "a pair of cats")]
+    annotations = [{"image_id": image, "caption": caption} for image, caption in said]
+    written(root / "nocaps" / "nocaps_val_4500_captions.json", json.dumps({"images": [], "annotations": annotations}))
+
+
+TEXTS: dict[str, Callable[[Path], None]] = {
+    "captions/coco": lambda root: karpathy(root, "coco"),
+    "captions/flickr30k": lambda root: karpathy(root, "flickr30k"),
+    "captions/nocaps": nocaps,
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_captions_come_in_groups(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ObvertError, match="No such file"):
+        read(name, tmp_path)
+    TEXTS[name](tmp_path)
+    found = read(name, tmp_path)
+    assert isinstance(found, TextSet)
+    groups = {i: [t for t, g in zip(found.texts, found.groups, strict=True) if g == i] for i in (0, 1)}
+    assert groups == {0: ["A dog runs.", "a running dog"], 1: ["two cats", "a pair of cats"]}
+    (file,) = tmp_path.rglob("*.json")
+    for broken, told in (("{}", "need the layout"), ("[]", "need the layout"), ('{"images": [], "annotations": []}', "got none")):
+        file.write_text(broken)
+        with pytest.raises(ObvertError, match=told):
+            read(name, tmp_path)
+
+
 def test_every_registered_data_set_is_tested() -> None:
     known = {f"{name}/{variant}" if variant else name for name in names("datasets") for variant in _variants(name)}
-    assert known == set(LAYOUTS)
+    assert known == set(LAYOUTS) | set(TEXTS)
 
 
 def _variants(name: str) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from obvert.commands._common import ModelOptions, bars, parse, say, show
-from obvert.core import ObvertError
+from obvert.core import ObvertError, PictureSet, TextSet
 from obvert.methods.oti import OTI
 from obvert.methods.ovi import OVI
 from obvert.report import write
@@ -27,7 +27,7 @@ class Options(ModelOptions):
     images: Path | None = None
     """Folder with one folder of pictures for each class."""
     dataset: str = ""
-    """Data set in its own layout below --root: cub, sop, imagenet, coop/NAME, folder."""
+    """Data set in its own layout below --root: cub, sop, imagenet, coop/NAME, captions/NAME, folder."""
     root: Path | None = None
     """Folder that holds the data set's own folder."""
     captions: Path | None = None
@@ -58,24 +58,29 @@ def run(argv: Sequence[str]) -> int:
         raise ObvertError(f"need one of --images, --dataset and --captions, got {' and '.join(given) or 'neither'}")
     if bool(options.dataset) != (options.root is not None):
         raise ObvertError("need --dataset NAME and --root DIR together, got one of them")
+    from obvert.captions import read_captions
     from obvert.datasets import read
     from obvert.tasks.search import search_pictures, search_texts
 
-    crossing = "ovi" if options.captions else "oti"
+    source = (
+        read_captions(options.captions)
+        if options.captions
+        else read(options.dataset or "folder", options.root or options.images or "")
+    )
+    texts = isinstance(source, TextSet)
+    crossing = "ovi" if texts else "oti"
     by = [name.strip() for name in options.by.split(",") if name.strip()] or ["native", crossing, "isoclip", "text-pca", "mean"]
-    check(by, "text" if options.captions else "image")
-    method: OTI | OVI = OVI() if options.captions else OTI(tokens=options.tokens)
+    check(by, "text" if texts else "image")
+    method: OTI | OVI = OVI() if texts else OTI(tokens=options.tokens)
     if options.steps is not None:
         method = replace(method, steps=options.steps)
     if options.plateau:
         method = replace(method, stop=Plateau())
     names = _names(options.names)
     settings = {k: v for k, v in asdict(options).items() if k not in ("overwrite", "json", "device")}
-    source: Any = options.captions or read(options.dataset or "folder", options.root or options.images or "")
-    search: Any = search_texts if options.captions else search_pictures
-    files = [options.captions] if options.captions else source.paths
+    search: Any = search_texts if texts else search_pictures
     model = options.load()
-    run = Run(options.out, settings | {"sha256": model.card.sha256, "files": _stamp(files)}, overwrite=options.overwrite)
+    run = Run(options.out, settings | {"sha256": model.card.sha256, "files": _stamp(source)}, overwrite=options.overwrite)
     with bars(options.json) as bar:
         report = search(model, source, by, names=names, settings={crossing: method}, run=run, seed=options.seed, progress=bar)
     report = replace(report, meta={**report.meta, "command": "obvert retrieve " + " ".join(argv), "settings": settings})
@@ -100,10 +105,13 @@ def _names(path: Path | None) -> list[str] | None:
     return names
 
 
-def _stamp(files: Sequence[Path]) -> str:
-    """Hash of names, sizes and times of the input files: pieces of another input are not reused."""
+def _stamp(source: PictureSet | TextSet) -> str:
+    """Hash of the texts, or of the files' names, sizes and times: pieces of another input are not reused."""
     digest = hashlib.sha256()
-    for path in files:
+    if isinstance(source, TextSet):
+        digest.update(repr((source.texts, source.groups)).encode())
+        return digest.hexdigest()
+    for path in source.paths:
         if path.exists():
             state = path.stat()
             digest.update(f"{path} {state.st_size} {state.st_mtime_ns}\n".encode())

@@ -1,4 +1,4 @@
-"""A labelled set of pictures on disk, and who searches whom in it."""
+"""Labelled sets of pictures or texts, and who searches whom in them."""
 
 from __future__ import annotations
 
@@ -20,3 +20,13 @@ class PictureSet:
     """Rows that search; all rows search all others when None."""
     gallery: list[int] | None = None
     """Rows that are searched; must be given when `queries` is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextSet:
+    """Texts in groups, several that say the same: the first of each group searches all texts that are not first."""
+
+    texts: list[str]
+    """N texts."""
+    groups: list[int]
+    """Of each text, the group it belongs to, counted from 0."""

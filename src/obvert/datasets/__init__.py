@@ -1,4 +1,4 @@
-"""Layouts in which picture collections lie on disk, one family a file: `read(root, variant) -> PictureSet`.
+"""Layouts in which collections lie on disk, one family a file: `read(root, variant)` gives a `PictureSet` or a `TextSet`.
 
 A data set's name is its file's stem, with a variant after a slash where the family has several: "cub", "coop/dtd".
 """
@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from obvert.core import ObvertError, PictureSet
+from obvert.core import ObvertError, PictureSet, TextSet
 from obvert.registry import module, unknown
 
 
-def read(name: str, root: str | Path) -> PictureSet:
-    """Find the pictures of a data set.
+def read(name: str, root: str | Path) -> PictureSet | TextSet:
+    """Find the pictures or read the texts of a data set.
 
     Args:
         name: "FAMILY" or "FAMILY/VARIANT", e.g. "cub", "coop/stanford_cars".
         root: the folder that holds the data set's own folder.
 
     Returns:
-        Its files, classes, queries and gallery.
+        Its files, classes, queries and gallery; or its texts in groups.
 
     Raises:
         ObvertError: for an unknown name, or a missing or damaged file, which is named.
@@ -29,4 +29,5 @@ def read(name: str, root: str | Path) -> PictureSet:
     variants: list[str] = sorted(layout.VARIANTS)
     if variant not in (variants or [""]):
         raise ObvertError(unknown(f"variant of {family}", variant, variants) if variants else f"{family} has no variants")
-    return layout.read(Path(root), variant)
+    found: PictureSet | TextSet = layout.read(Path(root), variant)
+    return found

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from obvert.captions import read_captions
-from obvert.core import DualEncoder, FeatureMap, Method, PictureSet, Progress
-from obvert.datasets import read
+from obvert.core import DualEncoder, FeatureMap, Method, PictureSet, Progress, TextSet
+from obvert.datasets import folder
 from obvert.io import read_images
 from obvert.metrics import linear_separability, modality_gap
 from obvert.provenance import versions
@@ -49,9 +49,8 @@ def search_pictures(
         The report; pictures that could not be read are among its warnings.
     """
     check(by, "image")
-    if not isinstance(pictures, PictureSet):
-        pictures = read("folder", pictures)
-    encoded = encode(model, pictures, run=run, progress=progress("pictures"))
+    given = pictures if isinstance(pictures, PictureSet) else folder.read(Path(pictures))
+    encoded = encode(model, given, run=run, progress=progress("pictures"))
     data, features = encoded.pictures, encoded.features
     collection = retrieval.as_split(data, features)
     reference = reference_of(model, names, image=features[collection.gallery_rows])
@@ -85,7 +84,7 @@ def search_pictures(
 
 def search_texts(
     model: DualEncoder,
-    captions: str | Path,
+    captions: TextSet | str | Path,
     by: list[str],
     *,
     names: list[str] | None = None,
@@ -94,11 +93,11 @@ def search_texts(
     seed: int = 0,
     progress: Watch = lambda name: None,
 ) -> Report:
-    """Search a captions file: the first caption of each group against the others.
+    """Search captions by caption under every feature map: the first of each group against the others.
 
     Args:
         model: a dual encoder.
-        captions: see `obvert.captions.read_captions`.
+        captions: a data set as `obvert.datasets.read` gives it, or a file, see `obvert.captions.read_captions`.
         by: names of feature maps.
         names: names of things that text-PCA learns from.
         settings: {name: method or map with its settings}; the defaults of those not named.
@@ -110,7 +109,8 @@ def search_texts(
         The report.
     """
     check(by, "text")
-    texts, groups = read_captions(captions)
+    data = captions if isinstance(captions, TextSet) else read_captions(captions)
+    texts, groups = data.texts, torch.tensor(data.groups)
     features = model.text_features(texts).cpu()
     collection = retrieval.first_against_rest(features, groups)
     reference = reference_of(model, names, text=features)

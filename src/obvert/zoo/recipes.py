@@ -3,4 +3,8 @@
 from obvert.zoo.clip import Recipe
 from obvert.zoo.siglip import SiglipRecipe
 
-RECIPES = {"clip": Recipe(), "clip-smallgap": Recipe(learned_temperature=True), "siglip": SiglipRecipe()}
+RECIPES: dict[str, Recipe | SiglipRecipe] = {
+    "clip": Recipe(),
+    "clip-smallgap": Recipe(learned_temperature=True),
+    "siglip": SiglipRecipe(),
+}
