@@ -30,12 +30,15 @@ def files(tmp_path: Path) -> list[Path]:
 def test_the_broken_are_left_out_and_rows_counted_anew(clip, files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_encode, "CHUNK", 2)
     told: list[int] = []
-    data = PictureSet(paths=files, labels=[0, 1, 0, 1, 0, 1], classes=["a", "b"], queries=[0, 2, 5], gallery=[1, 2, 3, 4])
+    data = PictureSet(
+        paths=files, labels=[0, 3, 2, 3, 0, 3], classes=["a", "no file", "lost", "b"], queries=[0, 2, 5], gallery=[1, 2, 3, 4]
+    )
     found = _encode.encode(clip, data, progress=lambda done, total, error: told.append(done))
     good = [files[i] for i in (0, 1, 3, 4, 5)]
     torch.testing.assert_close(found.features, clip.image_features(read_images(good)).cpu(), rtol=0, atol=1e-5)
     assert found.pictures.paths == good
-    assert found.pictures.labels == [0, 1, 1, 0, 1]
+    assert found.pictures.labels == [0, 2, 2, 0, 2]
+    assert found.pictures.classes == ["a", "no file", "b"]
     assert (found.pictures.queries, found.pictures.gallery) == ([0, 4], [1, 2, 3])
     assert len(found.broken) == 1
     assert "2.png: need a picture" in found.broken[0]

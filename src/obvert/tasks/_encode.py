@@ -37,7 +37,7 @@ def encode(model: DualEncoder, pictures: PictureSet, *, run: Run | None = None, 
         progress: called with (pictures done, total, 0).
 
     Returns:
-        Features of the readable files, and the set without the others; classes without any file stay.
+        Features of the readable files, and the set without the others and without the classes that lost all their files.
 
     Raises:
         PictureError: when none can be read.
@@ -70,8 +70,11 @@ def encode(model: DualEncoder, pictures: PictureSet, *, run: Run | None = None, 
 
 
 def _without(pictures: PictureSet, kept: list[bool]) -> PictureSet:
-    """The set of the kept rows, counted anew."""
+    """The set of the kept rows, counted anew; a class that lost all its files goes too."""
     place = {row: i for i, row in enumerate(row for row, keep in enumerate(kept) if keep)}
+    lost = set(pictures.labels) - {pictures.labels[row] for row in place}
+    stay = [label for label in range(len(pictures.classes)) if label not in lost]
+    new = {label: i for i, label in enumerate(stay)}
 
     def rows(old: list[int] | None) -> list[int] | None:
         return None if old is None else [place[row] for row in old if row in place]
@@ -79,7 +82,8 @@ def _without(pictures: PictureSet, kept: list[bool]) -> PictureSet:
     return replace(
         pictures,
         paths=[pictures.paths[row] for row in place],
-        labels=[pictures.labels[row] for row in place],
+        labels=[new[pictures.labels[row]] for row in place],
+        classes=[pictures.classes[label] for label in stay],
         queries=rows(pictures.queries),
         gallery=rows(pictures.gallery),
     )
