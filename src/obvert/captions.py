@@ -40,8 +40,7 @@ def read_captions(path: str | Path) -> TextSet:
             else:
                 entry = json.loads(item) if isinstance(item, str) else item
                 group, caption = str(entry["image"] if "image" in entry else entry["group"]), entry["caption"]
-            if not isinstance(caption, str):
-                raise TypeError
+            caption = str.strip(caption)  # TypeError for what is no text
         except (ValueError, KeyError, TypeError) as error:
             raise ObvertError(f"{path}, item {number}: need a group and a caption, got {str(item)[:60]!r}") from error
         pairs.append((group, caption))

@@ -105,13 +105,14 @@ def from_hub(name: str, files: list[str]) -> Located:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     repo, _, revision = name.partition("@")
+    folder = ""
     try:
         folder = snapshot_download(repo, revision=revision or None, allow_patterns=files, local_files_only=True)
-        if not any(Path(folder).glob("*.safetensors")):  # a download that was cut short, or one of the config alone
-            raise LocalEntryNotFoundError(f"{name} is in the local cache without its weights")
     except HFValidationError as error:
         raise ObvertError(f"need a hub id owner/name[@revision], got {name!r}") from error
     except LocalEntryNotFoundError:
+        pass
+    if not folder or not any(Path(folder).glob("*.safetensors")):  # nothing, or a download that was cut short
         local = "download it elsewhere and give its folder, or use " + ", ".join(zoo())
         if constants.HF_HUB_OFFLINE or not _reachable(constants.ENDPOINT):
             raise ObvertError(f"{name} is not in the local cache and the hub cannot be reached; {local}") from None

@@ -95,6 +95,9 @@ def find_pictures(folder: str | Path) -> list[tuple[Path, str]]:
 def read_folder(folder: str | Path) -> Folder:
     """Read every picture of a folder laid out as FOLDER/CLASS/picture.jpg, skipping the broken ones.
 
+    Returns:
+        The readable ones with their classes, and why the others were skipped.
+
     Raises:
         PictureError: the folder is not laid out so, or no picture in it can be read.
     """

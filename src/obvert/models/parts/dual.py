@@ -67,6 +67,9 @@ class Dual:
 
         Returns:
             (B, d), unit norm, fp32.
+
+        Raises:
+            ObvertError: for a single text that is not in a list.
         """
         if isinstance(texts, str):
             raise ObvertError(f"need a list of texts, got the single text {texts!r}")

@@ -63,6 +63,13 @@ def rows_first(size_in: tuple[int, int], size_out: tuple[int, int]) -> bool:
     """Whether the installed Pillow resizes the height before the width; it rounds in between, so the order shows.
 
     Up to Pillow 12 never; from 13 on, if the height shrinks by more than twice as many pixels as the width does.
+
+    Args:
+        size_in: (height, width) before.
+        size_out: (height, width) after.
+
+    Returns:
+        True for height first.
     """
     height, width = (before - after for before, after in zip(size_in, size_out, strict=True))
     return int(pillow_version.split(".")[0]) >= 13 and height > max(0, 2 * width)
@@ -183,6 +190,9 @@ class Preprocess:
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Preprocess:
         """Read the content of a `preprocessor_config.json`; what it leaves out is the default of CLIP, or of SigLIP.
+
+        Returns:
+            The preprocessing.
 
         Raises:
             ValueError: a setting that this preprocessing does not have.
