@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from torch.nn.functional import normalize
 
-from obvert.core import ObvertError
+from obvert.core import ObvertError, PictureSet
 from obvert.tasks._apply import Applied
-from obvert.tasks.retrieval import Outcome, all_against_all, examples, first_against_rest, judge, similarities, step_curve
+from obvert.tasks.retrieval import (
+    Outcome,
+    all_against_all,
+    as_split,
+    examples,
+    first_against_rest,
+    judge,
+    similarities,
+    step_curve,
+)
 
 
 def circle(*degrees: float) -> torch.Tensor:
@@ -98,3 +108,13 @@ def test_the_gain_of_a_perfect_map_is_whole() -> None:
     assert row["map"] == row["map_at_r"] == row["r_precision"] == row["recall_at_1"] == 1
     assert row["seconds_per_query"] == 0.5
     assert math.isclose(row["map_interval"][0], 1)
+
+
+@pytest.mark.parametrize(
+    ("labels", "queries", "gallery", "told"),
+    [([0, 1, 2], None, None, "two readable"), ([0, 0, 1], [0, 1], [2], "in both"), ([0, 0, 1], [], [2], "in both")],
+)
+def test_a_set_in_which_nothing_is_relevant_is_refused(labels, queries, gallery, told: str) -> None:
+    data = PictureSet(paths=[Path("x")] * 3, labels=labels, classes=["a", "b", "c"], queries=queries, gallery=gallery)
+    with pytest.raises(ObvertError, match=told):
+        as_split(data, FEATURES[:3])

@@ -66,14 +66,14 @@ def all_against_all(features: Tensor, labels: Tensor) -> Collection:
 
 
 def as_split(pictures: PictureSet, features: Tensor) -> Collection:
-    """Who searches whom as the data set says: all all others, or its queries its gallery."""
+    """Who searches whom as the data set says: all all others, or its queries its gallery; ObvertError if in vain."""
     labels = torch.tensor(pictures.labels)
     if pictures.queries is None or pictures.gallery is None:
+        if len(set(pictures.labels)) == len(labels):
+            raise ObvertError("need a class with two readable pictures or more, got one in each: no query has anything to find")
         return all_against_all(features, labels)
-    if not pictures.queries or not pictures.gallery:
-        raise ObvertError(
-            f"need queries and a gallery, got {len(pictures.queries)} and {len(pictures.gallery)} readable pictures"
-        )
+    if not {pictures.labels[row] for row in pictures.queries} & {pictures.labels[row] for row in pictures.gallery}:
+        raise ObvertError("need a class in both queries and gallery, got none: no query has anything to find")
     rows, searched = torch.tensor(pictures.queries), torch.tensor(pictures.gallery)
     return Collection(features=features, labels=labels, query_rows=rows, gallery_rows=searched, modality="image")
 
