@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from obvert.zoo.clip import POSITIONS, Recipe, build, encode, say, tokenizer
+from obvert.zoo.clip import ClipRecipe, build, encode
 from obvert.zoo.scenes import OPENINGS, Mention, caption, sample, vocabulary
+from obvert.zoo.words import POSITIONS, say, tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def test_the_longest_caption_fits_and_what_is_longer_keeps_its_end(words: Any) -
 
 @pytest.mark.parametrize(("learned", "start"), [(False, 100.0), (True, 1 / 0.07)])
 def test_two_steps_are_reproducible(learned: bool, start: float, tmp_path: Path) -> None:
-    recipe = Recipe(steps=2, batch=8, pool=16, learned_temperature=learned)
+    recipe = ClipRecipe(steps=2, batch=8, pool=16, learned_temperature=learned)
     told: list[float] = []
     one, minutes = recipe.train(tmp_path / "one", report=lambda step, steps, loss: told.append(loss))
     other, _ = recipe.train(tmp_path / "other")

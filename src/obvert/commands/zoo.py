@@ -22,11 +22,13 @@ class Train:
     """Train an embedded model from its recipe. An interrupted training goes on where it stopped."""
 
     name: tyro.conf.Positional[str]
-    """Name of the recipe: clip, clip-smallgap, siglip."""
+    """Name of the recipe: clip, clip-smallgap, clip-slip, siglip."""
     out: Path
     """Folder for the finished model; checkpoints lie beside it in OUT.training."""
     steps: int | None = None
     """Other number of steps than the recipe's."""
+    seed: int = 0
+    """Of the weights, the scenes and the order."""
     overwrite: bool = False
     """Replace what the folder holds."""
     json: bool = False
@@ -42,7 +44,7 @@ def run(argv: Sequence[str]) -> int:
     options = parse(Train, argv[1:], "zoo train")
     if options.name.removeprefix("zoo/") not in RECIPES:
         raise ObvertError(unknown("recipe", options.name, list(RECIPES)))
-    recipe = RECIPES[options.name.removeprefix("zoo/")]
+    recipe = replace(RECIPES[options.name.removeprefix("zoo/")], seed=options.seed)
     if options.steps is not None:
         recipe = replace(recipe, steps=options.steps)
     taken(options.out, overwrite=options.overwrite)

@@ -16,97 +16,52 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from obvert.zoo.draw import draw
-from obvert.zoo.export import export
-from obvert.zoo.scenes import SIDE, Scene, caption, sample, sample_mention, vocabulary
-from obvert.zoo.training import Report, fit
-
-POSITIONS = 32
-PREPROCESSOR = {
-    "image_processor_type": "CLIPImageProcessor",
-    "do_resize": True,
-    "size": {"shortest_edge": SIDE},
-    "resample": 3,
-    "do_center_crop": True,
-    "crop_size": {"height": SIDE, "width": SIDE},
-    "do_rescale": True,
-    "rescale_factor": 1 / 255,
-    "do_normalize": True,
-    "image_mean": [0.5, 0.5, 0.5],
-    "image_std": [0.5, 0.5, 0.5],
-}
-SPECIAL = ("<pad>", "<start>", "<unknown>", "<end>")
-"""EOT must not be id 2: transformers would fall back to pooling at the largest id."""
+from obvert.zoo.recipe import Recipe
+from obvert.zoo.scenes import SIDE, vocabulary
+from obvert.zoo.words import POSITIONS, SPECIAL, tokenizer
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class ClipRecipe(Recipe):
     """How the embedded CLIP is made."""
 
-    steps: int = 2800
-    """Steps of training."""
-    batch: int = 256
-    """Pairs in a step."""
-    lr: float = 2e-3
-    """Highest learning rate of AdamW, ten times that for Muon; 100 steps of warm-up, then a cosine."""
-    pool: int = 32768
-    """Scenes drawn beforehand; every pass over them says other parts of each scene."""
     learned_temperature: bool = False
     """Learn the temperature from 0.07 on, as CLIP does, rather than hold it at 0.01."""
-    seed: int = 0
-    """Of the weights, the scenes and the order."""
+    preprocessor: ClassVar[dict[str, Any]] = {
+        "image_processor_type": "CLIPImageProcessor",
+        "do_resize": True,
+        "size": {"shortest_edge": SIDE},
+        "resample": 3,
+        "do_center_crop": True,
+        "crop_size": {"height": SIDE, "width": SIDE},
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": [0.5, 0.5, 0.5],
+        "image_std": [0.5, 0.5, 0.5],
+    }
 
-    def train(self, folder: Path, report: Report | None = None) -> tuple[Any, float]:
-        """Train, or go on; returns the CLIPModel (fp32, eval) and the minutes it took."""
-        torch.manual_seed(self.seed)
+    def build(self) -> Any:
+        """An untrained zoo CLIP."""
         model = build(logit_scale=1 / 0.07 if self.learned_temperature else 100.0)
         model.logit_scale.requires_grad_(self.learned_temperature)
-        model.set_attn_implementation("eager")  # on CPUs, much faster than the fused kernel at this size
-        scenes = sample(self.pool, seed=self.seed + 1)
-        pictures = draw(scenes)
-        words = tokenizer()
+        return model
 
-        def loss(step: int) -> Tensor:
-            rng = np.random.default_rng([self.seed, step])
-            rows = rng.choice(len(scenes), self.batch, replace=False)
-            return contrastive(model, pictures[torch.from_numpy(rows)], encode(words, say([scenes[i] for i in rows], rng)))
-
-        minutes = fit(model.train(), loss, steps=self.steps, lr=self.lr, folder=folder, recipe=repr(self), report=report)
-        return model.eval(), minutes
-
-    def export(self, model: Any, folder: Path, minutes: float) -> dict[str, Any]:
-        """Write the trained model as a folder that `obvert.load` takes, half precision, with its card.
-
-        Args:
-            model: as `train` returned it.
-            folder: written into; must be there.
-            minutes: of training, for the card.
-
-        Returns:
-            The card: data, steps, minutes, held-out scores.
-        """
-        copy = build(logit_scale=1.0)
-        copy.load_state_dict(model.state_dict())
-        temperature = 1 / model.logit_scale.detach().exp().item()
-        return export(copy, tokenizer(), PREPROCESSOR, self, folder, minutes=minutes, temperature=temperature)
-
-
-def say(scenes: list[Scene], rng: np.random.Generator) -> list[str]:
-    """A caption for each scene that says only part of it."""
-    return [caption(scene, sample_mention(rng)) for scene in scenes]
+    def loss(self, model: Any, pictures: Tensor, texts: list[str], rng: np.random.Generator) -> Tensor:
+        """The symmetric contrastive loss of CLIP."""
+        return contrastive(model, pictures, encode(tokenizer(), texts))
 
 
 def contrastive(model: Any, pictures: Tensor, ids: Tensor) -> Tensor:
     """The symmetric contrastive loss of CLIP over a batch of matching pairs."""
-    out = model(pixel_values=pictures.float() / 127.5 - 1, input_ids=ids)
+    out = model(pixel_values=pictures, input_ids=ids)
     labels = torch.arange(len(ids), device=ids.device)
     logits = out.logits_per_image.float()
     return (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
@@ -118,7 +73,7 @@ def encode(words: Any, texts: list[str]) -> Tensor:
 
 
 def build(logit_scale: float) -> Any:
-    """An untrained zoo CLIP."""
+    """An untrained CLIPModel of the zoo's size."""
     from transformers import CLIPConfig, CLIPModel
 
     text = {
@@ -144,23 +99,3 @@ def build(logit_scale: float) -> Any:
     }
     config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=64, logit_scale_init_value=math.log(logit_scale))
     return CLIPModel(config)
-
-
-def tokenizer() -> Any:
-    """A tokenizer of whole words: lower case, <start> and <end> around."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast
-
-    ids = {word: i for i, word in enumerate((*SPECIAL, *vocabulary()))}
-    core = Tokenizer(models.WordLevel(ids, unk_token="<unknown>"))
-    core.normalizer = normalizers.Lowercase()
-    core.pre_tokenizer = pre_tokenizers.Whitespace()
-    core.post_processor = processors.TemplateProcessing(single="<start> $A <end>", special_tokens=[("<start>", 1), ("<end>", 3)])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=core,
-        pad_token="<pad>",
-        bos_token="<start>",
-        unk_token="<unknown>",
-        eos_token="<end>",
-        model_max_length=POSITIONS,
-    )

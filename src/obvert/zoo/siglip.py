@@ -13,76 +13,46 @@ References:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from obvert.zoo.clip import POSITIONS, SPECIAL, say, tokenizer
-from obvert.zoo.draw import draw
-from obvert.zoo.export import export
-from obvert.zoo.scenes import SIDE, sample, vocabulary
-from obvert.zoo.training import Report, fit
-
-PREPROCESSOR = {
-    "image_processor_type": "SiglipImageProcessor",
-    "do_resize": True,
-    "size": {"height": SIDE, "width": SIDE},
-    "resample": 3,
-    "do_rescale": True,
-    "rescale_factor": 1 / 255,
-    "do_normalize": True,
-    "image_mean": [0.5, 0.5, 0.5],
-    "image_std": [0.5, 0.5, 0.5],
-}
+from obvert.zoo.recipe import Recipe
+from obvert.zoo.scenes import SIDE, vocabulary
+from obvert.zoo.words import POSITIONS, SPECIAL, tokenizer
 
 
 @dataclass(frozen=True, kw_only=True)
-class SiglipRecipe:
-    """How the embedded SigLIP is made."""
+class SiglipRecipe(Recipe):
+    """How the small SigLIP is made."""
 
-    steps: int = 2800
-    """Steps of training."""
-    batch: int = 256
-    """Pairs in a step."""
-    lr: float = 2e-3
-    """Highest learning rate of AdamW, ten times that for Muon; 100 steps of warm-up, then a cosine."""
-    pool: int = 32768
-    """Scenes drawn beforehand; every pass over them says other parts of each scene."""
-    seed: int = 0
-    """Of the weights, the scenes and the order."""
+    preprocessor: ClassVar[dict[str, Any]] = {
+        "image_processor_type": "SiglipImageProcessor",
+        "do_resize": True,
+        "size": {"height": SIDE, "width": SIDE},
+        "resample": 3,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": [0.5, 0.5, 0.5],
+        "image_std": [0.5, 0.5, 0.5],
+    }
 
-    def train(self, folder: Path, report: Report | None = None) -> tuple[Any, float]:
-        """Train, or go on; returns the SiglipModel (fp32, eval) and the minutes it took."""
-        torch.manual_seed(self.seed)
-        model = build()
-        model.set_attn_implementation("eager")  # on CPUs, much faster than the fused kernel at this size
-        scenes = sample(self.pool, seed=self.seed + 1)
-        pictures = draw(scenes)
-        words = tokenizer()
+    def build(self) -> Any:
+        """An untrained zoo SigLIP."""
+        return build()
 
-        def loss(step: int) -> Tensor:
-            rng = np.random.default_rng([self.seed, step])
-            rows = rng.choice(len(scenes), self.batch, replace=False)
-            return sigmoid_loss(model, pictures[torch.from_numpy(rows)], encode(words, say([scenes[i] for i in rows], rng)))
-
-        minutes = fit(model.train(), loss, steps=self.steps, lr=self.lr, folder=folder, recipe=repr(self), report=report)
-        return model.eval(), minutes
-
-    def export(self, model: Any, folder: Path, minutes: float) -> dict[str, Any]:
-        """Write the trained model as a folder that `obvert.load` takes, half precision, with its card; returns the card."""
-        copy = build()
-        copy.load_state_dict(model.state_dict())
-        temperature = 1 / model.logit_scale.detach().exp().item()
-        return export(copy, tokenizer(), PREPROCESSOR, self, folder, minutes=minutes, temperature=temperature)
+    def loss(self, model: Any, pictures: Tensor, texts: list[str], rng: np.random.Generator) -> Tensor:
+        """The pairwise sigmoid loss."""
+        return sigmoid_loss(model, pictures, encode(tokenizer(), texts))
 
 
 def sigmoid_loss(model: Any, pictures: Tensor, ids: Tensor) -> Tensor:
     """The pairwise sigmoid loss over a batch of matching pairs."""
-    logits = model(pixel_values=pictures.float() / 127.5 - 1, input_ids=ids).logits_per_image.float()
+    logits = model(pixel_values=pictures, input_ids=ids).logits_per_image.float()
     return -logsigmoid(logits * (2 * torch.eye(len(ids), device=ids.device) - 1)).sum() / len(ids)
 
 
