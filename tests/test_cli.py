@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,12 +24,14 @@ DOCS = str(Path(__file__).parents[1] / "docs")
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Twelve scenes in folders by colour."""
-    scenes = sample(12, 3, things=1)
-    for i, (scene, picture) in enumerate(zip(scenes, draw(scenes), strict=True)):
-        place = tmp_path / "pictures" / kinds()[kind(scene)].split()[0]
-        place.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture.permute(1, 2, 0).numpy()).save(place / f"{i}.png")
+    """Twelve scenes in folders by colour, three of each."""
+    scenes = sample(120, 3, things=1)
+    for colour in ("red", "green", "blue", "pink"):
+        place = tmp_path / "pictures" / colour
+        place.mkdir(parents=True)
+        mine = [scene for scene in scenes if kinds()[kind(scene)].startswith(colour)][:3]
+        for i, picture in enumerate(draw(mine)):
+            Image.fromarray(picture.permute(1, 2, 0).numpy()).save(place / f"{i}.png")
     return tmp_path / "pictures"
 
 
@@ -138,3 +141,24 @@ def test_what_is_wrong_is_said_in_one_line(
     assert said in lines[-1]
     assert "Traceback" not in "".join(lines)
     assert not list(tmp_path.iterdir())
+
+
+def test_pictures_that_search_in_vain_are_refused_and_nothing_is_left(folder: Path, tmp_path: Path, capsys) -> None:
+    (folder / "lone").mkdir()
+    shutil.copy(folder / "red" / "0.png", folder / "lone")
+    command = ["retrieve", "--images", str(folder), "--by", "native", "--out", str(tmp_path / "out"), "--json"]
+    assert main(command) == 2
+    assert "got one of 'lone'" in capsys.readouterr().err.strip().splitlines()[-1]
+    assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
+    assert main([*command, "--allow-single"]) == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert any("1 queries have no other" in warning for warning in report["warnings"])
+
+
+def test_a_folder_of_broken_pictures_is_refused_and_nothing_is_left(tmp_path: Path, capsys) -> None:
+    for i in range(4):
+        (tmp_path / "data" / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / "ab"[i % 2] / f"{i}.png").write_text("no picture")
+    assert main(["retrieve", "--images", str(tmp_path / "data"), "--by", "native", "--out", str(tmp_path / "out")]) == 2
+    assert "got 4 broken" in capsys.readouterr().err.strip().splitlines()[-1]
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from obvert.io import PictureError, find_pictures, read_folder, read_images
+from obvert.io import PictureError, read_images
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
 TRUTH = torch.from_numpy(PIXELS).movedim(-1, 0) / 255
@@ -167,55 +167,6 @@ def test_wrong_arrays() -> None:
     fails(torch.where(TRUTH > 0.5, torch.nan, TRUTH), "nan")
     fails(np.full((2, 2, 4), np.nan), "nan")
     fails([3], "pictures[0]", "int")
-
-
-def plant(root: Path, *names: str) -> Path:
-    for i, name in enumerate(names):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (4 + i, 3), (i, 0, 0)).save(root / name)
-    return root
-
-
-def test_folder_is_sorted_and_labelled(tmp_path: Path) -> None:
-    plant(
-        tmp_path,
-        "dog/2.png",
-        "dog/1.JPG",
-        "cat/deep/er/3.webp",
-        "cat/.hidden.png",
-        ".git/4.png",
-        "5.png",
-        "cat/6.TIFF",
-        "ant/7.gif",
-    )
-    (tmp_path / "dog/notes.txt").write_text("text")
-    (tmp_path / "dog/8.jpeg").write_text("text")
-    found = [(path.relative_to(tmp_path).as_posix(), name) for path, name in find_pictures(tmp_path)]
-    files = ["ant/7.gif", "cat/6.TIFF", "cat/deep/er/3.webp", "dog/1.JPG", "dog/2.png", "dog/8.jpeg"]
-    assert found == [(name, name.split("/")[0]) for name in files]
-    folder = read_folder(tmp_path)
-    assert folder.classes == ["ant", "cat", "dog"]
-    assert folder.labels.tolist() == [0, 1, 1, 2, 2]
-    assert [path.relative_to(tmp_path).as_posix() for path in folder.paths] == files[:-1]
-    assert [picture.shape[2] for picture in folder.pictures] == [11, 10, 6, 5, 4]
-    assert len(folder.broken) == 1
-    assert "8.jpeg" in folder.broken[0]
-
-
-def test_folders_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(PictureError, match="nothing there"):
-        find_pictures(tmp_path / "missing")
-    with pytest.raises(PictureError, match=r"FOLDER/CLASS/picture.jpg, got 0 class folders without pictures and 0 pictures"):
-        find_pictures(tmp_path)
-    plant(tmp_path, "1.png", "2.png")
-    (tmp_path / "cat").mkdir()
-    with pytest.raises(PictureError, match="got 1 class folders without pictures and 2 pictures outside"):
-        find_pictures(tmp_path)
-    with pytest.raises(PictureError, match="a file"):
-        find_pictures(tmp_path / "1.png")
-    (tmp_path / "cat/3.png").write_text("text")
-    with pytest.raises(PictureError, match=r"1 broken, the first: .*3\.png"):
-        read_folder(tmp_path)
 
 
 def test_import_is_light() -> None:

@@ -161,3 +161,29 @@ def test_a_finished_run_is_replaced_only_when_the_next_is_whole(tmp_path: Path) 
     new.finish()
     assert (tmp_path / "run" / "report").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize(
+    ("error", "left"), [(ObvertError("x"), []), (KeyboardInterrupt(), ["run.partial"]), (ValueError(), ["run.partial"])]
+)
+def test_a_refused_run_leaves_nothing_an_interrupted_one_its_pieces(
+    error: BaseException, left: list[str], tmp_path: Path
+) -> None:
+    def search() -> None:
+        with Run(tmp_path / "run", {}) as run:
+            run.piece("a", lambda: {"value": torch.ones(1)})
+            raise error
+
+    with pytest.raises(type(error)):
+        search()
+    assert [path.name for path in tmp_path.iterdir()] == left
+    with Run(tmp_path / "run", {}) as run:
+        assert run.piece("a", lambda: {"value": torch.zeros(1)})["value"].item() == (1 if left else 0)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_refused_run_keeps_what_an_earlier_sitting_did(tmp_path: Path) -> None:
+    Run(tmp_path / "run", {}).piece("a", lambda: {"value": torch.ones(1)})
+    with pytest.raises(ObvertError), Run(tmp_path / "run", {}):
+        raise ObvertError("x")
+    assert [path.name for path in tmp_path.iterdir()] == ["run.partial"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from obvert.features.isoclip import IsoCLIP
     from obvert.features.mean import Mean
     from obvert.features.text_pca import TextPCA
-    from obvert.io import read_folder, read_images
+    from obvert.io import read_images
     from obvert.methods.oti import OTI
     from obvert.methods.ovi import OVI
     from obvert.models import load
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _HOMES = {
     "load": "models",
     "read_images": "io",
-    "read_folder": "io",
     "save": "store",
     "open": "store",
     "OTI": "methods.oti",
@@ -52,7 +51,6 @@ __all__ = [
     "load",
     "metrics",
     "open",
-    "read_folder",
     "read_images",
     "save",
 ]

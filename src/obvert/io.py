@@ -1,4 +1,4 @@
-"""Pictures in: files, PIL images and arrays become RGB tensors; a labelled folder becomes a data set.
+"""Pictures in: files, PIL images and arrays become RGB tensors.
 
 Everything ends as (3, H, W) float32 in [0, 1], upright (EXIF orientation applied), with transparency laid over white.
 A picture that cannot be read raises a `PictureError` of one line, naming the picture.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
 
@@ -26,23 +25,7 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", 
 
 
 class PictureError(ValueError):
-    """A picture, or a folder of them, that cannot be read."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Folder:
-    """The readable pictures of a class-labelled folder."""
-
-    pictures: list[Tensor]
-    """N pictures, each (3, H, W) float32 in [0, 1]; H and W vary."""
-    labels: Tensor
-    """(N,) int64, index into `classes`."""
-    classes: list[str]
-    """Sorted names of the classes with at least one readable picture."""
-    paths: list[Path]
-    """File of each picture."""
-    broken: list[str]
-    """One line for each file that was skipped, with the reason."""
+    """A picture that cannot be read."""
 
 
 def read_images(pictures: Picture | Sequence[Picture]) -> list[Tensor]:
@@ -65,61 +48,6 @@ def read_images(pictures: Picture | Sequence[Picture]) -> list[Tensor]:
     if isinstance(pictures, str | os.PathLike | Image.Image | np.ndarray | Tensor):
         pictures = [pictures]
     return [_read(picture, f"pictures[{i}]") for i, picture in enumerate(pictures)]
-
-
-def find_pictures(folder: str | Path) -> list[tuple[Path, str]]:
-    """List the pictures of a folder laid out as FOLDER/CLASS/picture.jpg.
-
-    Pictures may lie deeper (FOLDER/CLASS/any/picture.jpg); hidden files and folders are left out.
-
-    Returns:
-        Sorted (path, class) pairs, at least one.
-
-    Raises:
-        PictureError: the folder is missing, is a file, or has no class folder with pictures.
-    """
-    root = Path(folder)
-    if not root.is_dir():
-        raise PictureError(f"{root}: need a folder, got {'a file' if root.exists() else 'nothing there'}")
-    inside = [(path, path.relative_to(root).parts) for path in sorted(root.rglob("*")) if path.suffix.lower() in SUFFIXES]
-    seen = [(path, parts) for path, parts in inside if not any(part.startswith(".") for part in parts) and path.is_file()]
-    if found := [(path, parts[0]) for path, parts in seen if len(parts) > 1]:
-        return found
-    folders = sum(path.is_dir() and not path.name.startswith(".") for path in root.iterdir())
-    raise PictureError(
-        f"{root}: need pictures as FOLDER/CLASS/picture.jpg, got {folders} class folders without pictures "
-        f"and {len(seen)} pictures outside any class folder"
-    )
-
-
-def read_folder(folder: str | Path) -> Folder:
-    """Read every picture of a folder laid out as FOLDER/CLASS/picture.jpg, skipping the broken ones.
-
-    Returns:
-        The readable ones with their classes, and why the others were skipped.
-
-    Raises:
-        PictureError: the folder is not laid out so, or no picture in it can be read.
-    """
-    import torch
-
-    kept: list[tuple[Path, str, Tensor]] = []
-    broken: list[str] = []
-    for path, name in find_pictures(folder):
-        try:
-            kept.append((path, name, _read(path, str(path))))
-        except PictureError as error:
-            broken.append(str(error))
-    if not kept:
-        raise PictureError(f"{folder}: need at least one readable picture, got {len(broken)} broken, the first: {broken[0]}")
-    classes = sorted({name for _, name, _ in kept})
-    return Folder(
-        pictures=[picture for *_, picture in kept],
-        labels=torch.tensor([classes.index(name) for _, name, _ in kept]),
-        classes=classes,
-        paths=[path for path, *_ in kept],
-        broken=broken,
-    )
 
 
 def _read(picture: Picture, name: str) -> Tensor:

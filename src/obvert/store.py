@@ -149,6 +149,8 @@ class Run:
     """A run that survives interruption: its pieces lie in FOLDER.partial until it is whole, then take their place.
 
     The same run started again finds the pieces that are done; a run with other settings starts afresh.
+    `with Run(...) as run:` gives the run its name at the end. What is interrupted stays; what is refused as bad input
+    leaves nothing that was not there before.
     """
 
     def __init__(self, folder: str | Path, settings: dict[str, Any], *, overwrite: bool = False) -> None:
@@ -166,6 +168,19 @@ class Run:
         mark = self._partial / "settings.json"
         if self._partial.exists() and not (mark.exists() and mark.read_text() == self._key):
             shutil.rmtree(self._partial)
+        self._new = not self._partial.exists()
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        from obvert.core import ObvertError
+        from obvert.io import PictureError
+
+        if kind is None:
+            self.finish()
+        elif issubclass(kind, ObvertError | PictureError) and self._new:
+            shutil.rmtree(self._partial, ignore_errors=True)
 
     @property
     def folder(self) -> Path:

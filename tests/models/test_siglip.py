@@ -15,7 +15,7 @@ from torch.nn.functional import normalize
 import obvert
 from obvert.core import ObvertError
 from obvert.models import siglip
-from obvert.zoo.clip import tokenizer
+from obvert.zoo.words import tokenizer
 
 CPU = torch.device("cpu")
 PREFIX, END = tokenizer()("a photo of")["input_ids"][1:-1], 3

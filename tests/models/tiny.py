@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from obvert.core import Card
-from obvert.zoo.clip import PREPROCESSOR, tokenizer
+from obvert.zoo.clip import ClipRecipe
+from obvert.zoo.words import tokenizer
 
 CARD = Card(name="tiny", family="tiny")
 SIDE, PATCH, WIDTH = 32, 8, 32
@@ -40,7 +41,7 @@ def write_clip(folder: Path, **text: Any) -> Path:
     roughen(CLIPModel(CLIPConfig(text_config=text, vision_config=PICTURE, projection_dim=16))).save_pretrained(folder)
     words.save_pretrained(folder)
     sizes = {"size": {"shortest_edge": SIDE}, "crop_size": {"height": SIDE, "width": SIDE}}
-    (folder / "preprocessor_config.json").write_text(json.dumps({**PREPROCESSOR, **sizes}))
+    (folder / "preprocessor_config.json").write_text(json.dumps({**ClipRecipe.preprocessor, **sizes}))
     return folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from obvert.tasks.retrieval import (
     Outcome,
     all_against_all,
     as_split,
+    check_classes,
     examples,
     first_against_rest,
     judge,
@@ -118,3 +120,11 @@ def test_a_set_in_which_nothing_is_relevant_is_refused(labels, queries, gallery,
     data = PictureSet(paths=[Path("x")] * 3, labels=labels, classes=["a", "b", "c"], queries=queries, gallery=gallery)
     with pytest.raises(ObvertError, match=told):
         as_split(data, FEATURES[:3])
+
+
+def test_a_class_of_one_picture_is_refused_unless_allowed() -> None:
+    data = PictureSet(paths=[Path("x")] * 4, labels=[0, 0, 1, 2], classes=["a", "lone", "other"])
+    with pytest.raises(ObvertError, match="got one of 'lone' and 1 more: nothing to find"):
+        check_classes(data, allow_single=False)
+    check_classes(data, allow_single=True)
+    check_classes(replace(data, labels=[0, 0, 1, 1]), allow_single=False)

@@ -33,12 +33,10 @@ def run(argv: Sequence[str]) -> int:
     """Run the command."""
     options = parse(Options, argv, "demo")
     settings = {"model": options.model, "seed": options.seed, **asdict(options.size)}
-    run = Run(options.out, settings, overwrite=options.overwrite)
-    with bars(options.json) as bar:
+    with Run(options.out, settings, overwrite=options.overwrite) as run, bars(options.json) as bar:
         report = demonstrate(options.model, size=options.size, run=run, seed=options.seed, progress=bar)
-    report = replace(report, meta={**report.meta, "command": "obvert demo " + " ".join(argv)})
-    write(report, run.folder)
-    run.finish()
+        report = replace(report, meta={**report.meta, "command": "obvert demo " + " ".join(argv)})
+        write(report, run.folder)
     show(report.rows, as_json=options.json)
     for line in report.blocks[0].lines:  # type: ignore[union-attr]
         say(line, options.json)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ class Options(ModelOptions):
     """Captions in groups: .tsv lines GROUP<TAB>CAPTION, or .json/.jsonl objects with "image" and "caption"."""
     by: str = ""
     """Feature maps, separated by commas; all of them by default: native,oti,isoclip,text-pca,mean (ovi for captions)."""
+    allow_single: bool = False
+    """Go on when a class has one picture only: it has nothing to find and is left out of the means."""
     names: Path | None = None
     """Text file of names, one a line, that text-PCA learns from."""
     tokens: int = field(default=1)
@@ -78,14 +81,13 @@ def run(argv: Sequence[str]) -> int:
         method = replace(method, stop=Plateau())
     names = _names(options.names)
     settings = {k: v for k, v in asdict(options).items() if k not in ("overwrite", "json", "device")}
-    search: Any = search_texts if texts else search_pictures
+    search: Any = search_texts if texts else partial(search_pictures, allow_single=options.allow_single)
     model = options.load()
-    run = Run(options.out, settings | {"sha256": model.card.sha256, "files": _stamp(source)}, overwrite=options.overwrite)
-    with bars(options.json) as bar:
+    mark = settings | {"sha256": model.card.sha256, "files": _stamp(source)}
+    with Run(options.out, mark, overwrite=options.overwrite) as run, bars(options.json) as bar:
         report = search(model, source, by, names=names, settings={crossing: method}, run=run, seed=options.seed, progress=bar)
-    report = replace(report, meta={**report.meta, "command": "obvert retrieve " + " ".join(argv), "settings": settings})
-    write(report, run.folder)
-    run.finish()
+        report = replace(report, meta={**report.meta, "command": "obvert retrieve " + " ".join(argv), "settings": settings})
+        write(report, run.folder)
     for warning in report.warnings:
         say(f"warning: {warning}", options.json)
     show(report.rows, as_json=options.json)

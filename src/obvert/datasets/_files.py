@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from obvert.core import ObvertError
+from obvert.io import SUFFIXES, PictureError
 
 
 def rows(path: Path, columns: int, *, skip: int = 0) -> list[list[str]]:
@@ -54,3 +55,18 @@ def folder(path: Path) -> Path:
     if not path.is_dir():
         raise ObvertError(f"need the folder {path}, got {'a file' if path.exists() else 'nothing there'}")
     return path
+
+
+def find_pictures(root: Path) -> list[tuple[Path, str]]:
+    """Sorted (path, class) pairs of ROOT/CLASS/any/picture.jpg, at least one; PictureError when there are none."""
+    if not root.is_dir():
+        raise PictureError(f"{root}: need a folder, got {'a file' if root.exists() else 'nothing there'}")
+    inside = [(path, path.relative_to(root).parts) for path in sorted(root.rglob("*")) if path.suffix.lower() in SUFFIXES]
+    seen = [(path, parts) for path, parts in inside if not any(part.startswith(".") for part in parts) and path.is_file()]
+    if found := [(path, parts[0]) for path, parts in seen if len(parts) > 1]:
+        return found
+    folders = sum(path.is_dir() and not path.name.startswith(".") for path in root.iterdir())
+    raise PictureError(
+        f"{root}: need pictures as FOLDER/CLASS/picture.jpg, got {folders} class folders without pictures "
+        f"and {len(seen)} pictures outside any class folder"
+    )

@@ -12,8 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from obvert.core import ObvertError, PictureSet
-from obvert.datasets._files import folder, rows
-from obvert.io import find_pictures
+from obvert.datasets._files import find_pictures, folder, rows
 
 VARIANTS: tuple[str, ...] = ()
 

@@ -6,6 +6,7 @@ queries the others; relevant are those of its group. The query itself is never i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -65,15 +66,38 @@ def all_against_all(features: Tensor, labels: Tensor) -> Collection:
     return Collection(features=features, labels=labels, query_rows=rows, gallery_rows=rows, modality="image")
 
 
+def check_classes(pictures: PictureSet, *, allow_single: bool = True) -> None:
+    """Refuse a set in which pictures search in vain.
+
+    Args:
+        pictures: the set.
+        allow_single: take a class of one picture when others have more. A data set with its own queries may have some.
+
+    Raises:
+        ObvertError: when no query has anything to find, or a class has one picture and that is not allowed.
+    """
+    if pictures.queries is not None and pictures.gallery is not None:
+        if not {pictures.labels[row] for row in pictures.queries} & {pictures.labels[row] for row in pictures.gallery}:
+            raise ObvertError("need a class in both queries and gallery, got none: no query has anything to find")
+        return
+    counts = Counter(pictures.labels)
+    single = [pictures.classes[label] for label, count in sorted(counts.items()) if count == 1]
+    if len(single) == len(counts):
+        raise ObvertError("need a class with two readable pictures or more, got one in each: no query has anything to find")
+    if single and not allow_single:
+        more = f" and {len(single) - 1} more" if len(single) > 1 else ""
+        raise ObvertError(
+            f"need two pictures or more of each class, got one of {single[0]!r}{more}: nothing to find for it; "
+            "--allow-single goes on and leaves it out of the means"
+        )
+
+
 def as_split(pictures: PictureSet, features: Tensor) -> Collection:
     """Who searches whom as the data set says: all all others, or its queries its gallery; ObvertError if in vain."""
+    check_classes(pictures)
     labels = torch.tensor(pictures.labels)
     if pictures.queries is None or pictures.gallery is None:
-        if len(set(pictures.labels)) == len(labels):
-            raise ObvertError("need a class with two readable pictures or more, got one in each: no query has anything to find")
         return all_against_all(features, labels)
-    if not {pictures.labels[row] for row in pictures.queries} & {pictures.labels[row] for row in pictures.gallery}:
-        raise ObvertError("need a class in both queries and gallery, got none: no query has anything to find")
     rows, searched = torch.tensor(pictures.queries), torch.tensor(pictures.gallery)
     return Collection(features=features, labels=labels, query_rows=rows, gallery_rows=searched, modality="image")
 

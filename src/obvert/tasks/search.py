@@ -30,6 +30,7 @@ def search_pictures(
     names: list[str] | None = None,
     settings: Mapping[str, Method | FeatureMap] | None = None,
     run: Run | None = None,
+    allow_single: bool = False,
     seed: int = 0,
     progress: Watch = lambda name: None,
 ) -> Report:
@@ -42,6 +43,7 @@ def search_pictures(
         names: names of things that text-PCA learns from.
         settings: {name: method or map with its settings}; the defaults of those not named.
         run: where finished pieces are kept.
+        allow_single: take classes of one picture, which have nothing to find.
         seed: of methods and intervals.
         progress: gives a progress callback for a name.
 
@@ -50,6 +52,7 @@ def search_pictures(
     """
     check(by, "image")
     given = pictures if isinstance(pictures, PictureSet) else folder.read(Path(pictures))
+    retrieval.check_classes(given, allow_single=allow_single)
     encoded = encode(model, given, run=run, progress=progress("pictures"))
     data, features = encoded.pictures, encoded.features
     collection = retrieval.as_split(data, features)
