@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 from obvert.zoo.recipe import Recipe
 from obvert.zoo.scenes import SIDE, vocabulary
-from obvert.zoo.words import POSITIONS, SPECIAL, tokenizer
+from obvert.zoo.words import POSITIONS, SPECIAL, shared_tokenizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class ClipRecipe(Recipe):
 
     def loss(self, model: Any, pictures: Tensor, texts: list[str], rng: np.random.Generator) -> Tensor:
         """The symmetric contrastive loss of CLIP."""
-        return contrastive(model, pictures, encode(tokenizer(), texts))
+        return contrastive(model, pictures, encode(shared_tokenizer(), texts))
 
 
 def contrastive(model: Any, pictures: Tensor, ids: Tensor) -> Tensor:

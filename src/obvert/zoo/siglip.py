@@ -22,7 +22,7 @@ from torch.nn.functional import logsigmoid
 
 from obvert.zoo.recipe import Recipe
 from obvert.zoo.scenes import SIDE, vocabulary
-from obvert.zoo.words import POSITIONS, SPECIAL, tokenizer
+from obvert.zoo.words import POSITIONS, SPECIAL, shared_tokenizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class SiglipRecipe(Recipe):
 
     def loss(self, model: Any, pictures: Tensor, texts: list[str], rng: np.random.Generator) -> Tensor:
         """The pairwise sigmoid loss."""
-        return sigmoid_loss(model, pictures, encode(tokenizer(), texts))
+        return sigmoid_loss(model, pictures, encode(shared_tokenizer(), texts))
 
 
 def sigmoid_loss(model: Any, pictures: Tensor, ids: Tensor) -> Tensor:

@@ -20,7 +20,6 @@ def say(scenes: list[Scene], rng: np.random.Generator) -> list[str]:
     return [caption(scene, sample_mention(rng)) for scene in scenes]
 
 
-@cache
 def tokenizer() -> Any:
     """A tokenizer of whole words: lower case, <start> and <end> around."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
@@ -39,3 +38,9 @@ def tokenizer() -> Any:
         eos_token="<end>",
         model_max_length=POSITIONS,
     )
+
+
+@cache
+def shared_tokenizer() -> Any:
+    """The same tokenizer made once, for training loops; nobody may change it."""
+    return tokenizer()
