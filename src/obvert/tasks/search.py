@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from obvert.captions import read_captions
-from obvert.core import DualEncoder, FeatureMap, Method, PictureSet, Progress, TextSet
+from obvert.core import DualEncoder, FeatureMap, Fitted, Method, PictureSet, Progress, Reference, TextSet
 from obvert.datasets import folder
 from obvert.io import read_images
 from obvert.metrics import linear_separability, modality_gap
@@ -17,6 +18,7 @@ from obvert.report import Block, Report, Text
 from obvert.store import Run
 from obvert.tasks import classification, retrieval
 from obvert.tasks._apply import check, reference_of
+from obvert.tasks._auto import choose_all, explain, hold_out
 from obvert.tasks._encode import encode
 
 Watch = Callable[[str], Progress | None]
@@ -28,7 +30,7 @@ def search_pictures(
     by: list[str],
     *,
     names: list[str] | None = None,
-    settings: Mapping[str, Method | FeatureMap] | None = None,
+    settings: Mapping[str, Method | FeatureMap | Fitted] | None = None,
     run: Run | None = None,
     allow_single: bool = False,
     seed: int = 0,
@@ -41,7 +43,7 @@ def search_pictures(
         pictures: a data set as `obvert.datasets.read` gives it, or a folder FOLDER/CLASS/picture.jpg.
         by: names of feature maps.
         names: names of things that text-PCA learns from.
-        settings: {name: method or map with its settings}; the defaults of those not named.
+        settings: {name: method or map with its settings, or a fitted map}; the defaults of those not named.
         run: where finished pieces are kept.
         allow_single: take classes of one picture, which have nothing to find.
         seed: of methods and intervals.
@@ -57,7 +59,7 @@ def search_pictures(
     data, features = encoded.pictures, encoded.features
     collection = retrieval.as_split(data, features)
     reference = reference_of(model, names, image=features[collection.gallery_rows])
-    outcomes = retrieval.compare(
+    collection, outcomes, told = _compare(
         model, collection, by, reference, task="image-to-image", settings=settings, run=run, seed=seed, progress=progress
     )
     asked, labels = features[collection.query_rows], collection.labels[collection.query_rows]
@@ -70,6 +72,7 @@ def search_pictures(
         warnings.append(f"{lonely} queries have no other picture of their class in the gallery; they are left out of the means")
     blocks: list[Block] = [
         retrieval.table(outcomes, f"Pictures by picture: {len(data.paths)} pictures of {len(set(data.labels))} classes", NOTE),
+        *told,
         classification.table(classes),
         retrieval.similarities(outcomes, collection, texts, seed=seed),
         retrieval.examples(outcomes, collection, lambda i: thumbnail(data.paths[i]), lambda i: data.classes[data.labels[i]]),
@@ -91,7 +94,7 @@ def search_texts(
     by: list[str],
     *,
     names: list[str] | None = None,
-    settings: Mapping[str, Method | FeatureMap] | None = None,
+    settings: Mapping[str, Method | FeatureMap | Fitted] | None = None,
     run: Run | None = None,
     seed: int = 0,
     progress: Watch = lambda name: None,
@@ -103,7 +106,7 @@ def search_texts(
         captions: a data set as `obvert.datasets.read` gives it, or a file, see `obvert.captions.read_captions`.
         by: names of feature maps.
         names: names of things that text-PCA learns from.
-        settings: {name: method or map with its settings}; the defaults of those not named.
+        settings: {name: method or map with its settings, or a fitted map}; the defaults of those not named.
         run: where finished pieces are kept.
         seed: of methods and intervals.
         progress: gives a progress callback for a name.
@@ -117,11 +120,12 @@ def search_texts(
     features = model.text_features(texts).cpu()
     collection = retrieval.first_against_rest(features, groups)
     reference = reference_of(model, names, text=features)
-    outcomes = retrieval.compare(
+    collection, outcomes, told = _compare(
         model, collection, by, reference, task="text-to-text", settings=settings, run=run, seed=seed, progress=progress
     )
     blocks: list[Block] = [
         retrieval.table(outcomes, f"Texts by text: {len(texts)} captions in {int(groups.max()) + 1} groups", NOTE),
+        *told,
         retrieval.similarities(outcomes, collection, None, seed=seed),
         retrieval.examples(outcomes, collection, lambda i: texts[i], lambda i: ""),
     ]
@@ -132,6 +136,22 @@ def search_texts(
         rows=[o.row for o in outcomes],
         meta=meta(model, seed) | {"captions": len(texts)},
     )
+
+
+def _compare(
+    model: DualEncoder, collection: retrieval.Collection, by: list[str], reference: Reference, *, task: str, **rest: Any
+) -> tuple[retrieval.Collection, list[retrieval.Outcome], list[Block]]:
+    """Compare feature maps, "auto" among them: what is tested is then what is left of the collection."""
+    if "auto" not in by:
+        return collection, retrieval.compare(model, collection, by, reference, task=task, **rest), []
+    validation, collection = hold_out(collection, seed=rest["seed"])
+    choice = choose_all(model, validation, reference, **rest)
+    outcomes = retrieval.compare(model, collection, [name for name in by if name != "auto"], reference, task=task, **rest)
+    named = {key: rest[key] for key in ("run", "seed")} | {"progress": rest["progress"]("auto")}
+    applied = choice.apply(model, collection, reference, **named)
+    outcomes.append(retrieval.judge(applied, collection, task=task, model=model.card.name, seed=rest["seed"]))
+    outcomes[-1].row["chosen"] = choice.label
+    return collection, outcomes, explain(choice, validation)
 
 
 NOTE = (
