@@ -1,9 +1,11 @@
 """How good a ranking is, and how far apart two modalities lie."""
 
 from obvert.metrics.gap import linear_separability, modality_gap
+from obvert.metrics.misalignment import anisotropy, triplet_violations, uniformity
 from obvert.metrics.retrieval import average_precision, average_precision_at_r, bootstrap, r_precision, recall_at_k, retrieval
 
 __all__ = [
+    "anisotropy",
     "average_precision",
     "average_precision_at_r",
     "bootstrap",
@@ -12,4 +14,6 @@ __all__ = [
     "r_precision",
     "recall_at_k",
     "retrieval",
+    "triplet_violations",
+    "uniformity",
 ]
