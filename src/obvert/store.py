@@ -5,6 +5,7 @@ A folder is written beside its final place and moved there when it is whole.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
@@ -169,6 +170,7 @@ class Run:
         if self._partial.exists() and not (mark.exists() and mark.read_text() == self._key):
             shutil.rmtree(self._partial)
         self._new = not self._partial.exists()
+        self._prefix = ""
 
     def __enter__(self) -> Run:
         return self
@@ -201,6 +203,7 @@ class Run:
         """
         from safetensors.torch import load_file, save_file
 
+        name = self._prefix + name
         path = self._partial / "pieces" / f"{name}.safetensors"
         if not path.exists():
             made = {key: t.contiguous().clone() for key, t in make().items()}
@@ -208,6 +211,12 @@ class Run:
             save_file(made, side)
             side.replace(path)
         return load_file(path)
+
+    def within(self, name: str) -> Run:
+        """The same run for a part of the work: its pieces are named after it."""
+        part = copy.copy(self)
+        part._prefix = f"{self._prefix}{name}-"
+        return part
 
     def remove(self) -> None:
         """Throw the run away: its pieces have served."""

@@ -48,6 +48,9 @@ def anisotropy(features: Tensor) -> float:
 
     Args:
         features: (N, d) of any length, N >= 2.
+
+    Returns:
+        In [-1, 1].
     """
     unit = normalize(features.double(), dim=1)
     n = len(unit)
@@ -60,6 +63,9 @@ def uniformity(features: Tensor, *, chunk: int = 2048) -> float:
     Args:
         features: (N, d) of any length, N >= 2.
         chunk: rows compared at once.
+
+    Returns:
+        At most 0, where all rows are one.
     """
     unit = normalize(features.double(), dim=1)
     n = len(unit)
