@@ -152,7 +152,7 @@ def test_pictures_that_search_in_vain_are_refused_and_nothing_is_left(folder: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
     assert main([*command, "--allow-single"]) == 0
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert any("1 queries have no other" in warning for warning in report["warnings"])
+    assert any("1 queries have nothing relevant" in warning for warning in report["warnings"])
 
 
 def test_a_folder_of_broken_pictures_is_refused_and_nothing_is_left(tmp_path: Path, capsys) -> None:

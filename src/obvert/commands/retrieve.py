@@ -108,13 +108,15 @@ def _names(path: Path | None) -> list[str] | None:
 
 
 def _stamp(source: PictureSet | TextSet) -> str:
-    """Hash of the texts, or of the files' names, sizes and times: pieces of another input are not reused."""
-    digest = hashlib.sha256()
+    """Hash of the texts, or of the pictures' places and the files' sizes and times: pieces of another input are not reused."""
+    digest = hashlib.sha256(repr((source.queries, source.gallery)).encode())
     if isinstance(source, TextSet):
         digest.update(repr((source.texts, source.groups)).encode())
         return digest.hexdigest()
-    for path in source.paths:
-        if path.exists():
-            state = path.stat()
-            digest.update(f"{path} {state.st_size} {state.st_mtime_ns}\n".encode())
+    for picture in source.paths:
+        digest.update(f"{picture}\n".encode())
+    for file in dict.fromkeys(picture if isinstance(picture, Path) else picture.file for picture in source.paths):
+        if file.exists():
+            state = file.stat()
+            digest.update(f"{file} {state.st_size} {state.st_mtime_ns}\n".encode())
     return digest.hexdigest()
