@@ -128,6 +128,13 @@ def test_oti_and_ovi_save_what_they_found(folder: Path, tmp_path: Path) -> None:
         (["retrieve", "--dataset", "cub", "--out", "OUT"], "--root DIR together"),
         (["retrieve", "--dataset", "cob", "--root", ".", "--out", "OUT"], "did you mean cub"),
         (["retrieve", "--dataset", "cub", "--root", "nowhere", "--out", "OUT"], "need the folder nowhere/CUB_200_2011"),
+        (["retrieve", "--dataset", "revisited/oxford5k", "--root", ".", "--out", "OUT"], "did you mean roxford5k"),
+        (
+            ["retrieve", "--dataset", "revisited/rparis6k", "--root", "nowhere", "--out", "OUT"],
+            "need the folder nowhere/rparis6k",
+        ),
+        (["retrieve", "--dataset", "parquet", "--root", "nowhere", "--out", "OUT"], "at or below nowhere, got nothing there"),
+        (["retrieve", "--dataset", "imdb", "--root", "nowhere", "--out", "OUT"], "need the folder nowhere/aclImdb/test/neg"),
         (["zoo", "train", "clap", "--out", "OUT"], "did you mean clip?"),
     ],
 )

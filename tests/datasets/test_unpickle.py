@@ -97,7 +97,9 @@ def test_nothing_of_a_hostile_file_runs(protocol: int, tmp_path: Path) -> None:
         (b"cos\nsystem\n(S'true'\ntR.", "got os.system; nothing of it was run"),
         (b"(ios\nsystem\n.", "got os.system"),
         (b"\x80\x04\x8c\x08builtins\x8c\x10list.__class__.x\x93.", "got builtins.list.__class__.x"),
+        (b"\x80\x04\x8c\x01a\x8c\x03b\nc\x93.", "got a.b\\\\nc"),
         (b"Pplace\n.", "reference outside"),
+        (b"\x80\x02]r\xff\xff\xff\x7f.", "a memo of 2,147,483,647 places"),
         (b"c_codecs\nencode\n(Vx\nVzip\ntR.", "_codecs.encode to 'zip'"),
         (b"cnumpy\ndtype\n(VO\ntR.", "an array of 'O'"),
         (b"", "damaged one"),
@@ -120,3 +122,20 @@ def test_an_array_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.pkl").write_bytes(written[:place] + b"K\x09" + written[place + 2 :])
     with pytest.raises(ObvertError, match="cannot reshape"):
         unpickle(tmp_path / "a.pkl")
+
+
+def test_any_damage_is_one_line(tmp_path: Path) -> None:
+    """Bytes changed at random: plain data or an ObvertError, whatever they say."""
+    rng = np.random.default_rng(0)
+    written = pickle.dumps(DATA, protocol=2)
+    told = []
+    for _ in range(300):
+        damaged = np.frombuffer(written, np.uint8).copy()
+        damaged[rng.integers(0, len(damaged), 4)] = rng.integers(0, 256, 4)
+        (tmp_path / "a.pkl").write_bytes(damaged.tobytes())
+        try:
+            unpickle(tmp_path / "a.pkl")
+        except ObvertError as error:
+            told.append(str(error))
+    assert len(told) > 100
+    assert not any("\n" in line for line in told)

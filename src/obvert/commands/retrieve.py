@@ -21,20 +21,21 @@ from obvert.tasks._apply import check
 
 @dataclass(frozen=True, kw_only=True)
 class Options(ModelOptions):
-    """Search labelled pictures (a folder or a data set), or a file of captions in groups."""
+    """Search labelled pictures (a folder or a data set), or texts (a data set, or a file of captions in groups)."""
 
     out: Path
     """Folder to write: report.html, report.json, report.md."""
     images: Path | None = None
     """Folder with one folder of pictures for each class."""
     dataset: str = ""
-    """Data set in its own layout below --root: cub, sop, imagenet, coop/NAME, captions/NAME, folder."""
+    """Data set in its own layout below --root: cub, sop, imagenet, coop/NAME, revisited/NAME, folder, parquet; of texts
+    captions/NAME, nanobeir/NAME, imdb, newsgroups, parquet."""
     root: Path | None = None
-    """Folder that holds the data set's own folder."""
+    """Folder that holds the data set's own folder; of parquet the table itself, or a folder of tables."""
     captions: Path | None = None
     """Captions in groups: .tsv lines GROUP<TAB>CAPTION, or .json/.jsonl objects with "image" and "caption"."""
     by: str = ""
-    """Feature maps, separated by commas; all of them by default: native,oti,isoclip,text-pca,mean (ovi for captions)."""
+    """Feature maps, separated by commas; all of them by default: native,oti,isoclip,text-pca,mean (ovi for texts)."""
     allow_single: bool = False
     """Go on when a class has one picture only: it has nothing to find and is left out of the means."""
     names: Path | None = None

@@ -1,6 +1,6 @@
 """Tables in Parquet and Arrow files: which there are, what columns they have, and their cells in pieces.
 
-Memory holds a batch of rows: Parquet is read forwards a batch at a time, Arrow is mapped from the disk.
+Memory holds few rows of pictures: Parquet is read forwards, a page of a row group at a time, and Arrow is mapped from the disk.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from obvert.core import ObvertError
 from obvert.io import PictureError
 
 BATCH = 32
-"""Rows of pictures held at once."""
+"""Rows of pictures taken from a page at once."""
 SUFFIXES = frozenset({".parquet", ".arrow"})
 
 

@@ -8,9 +8,11 @@ Arrays come back as lists. Pickles of Python 2 are read with latin-1 texts.
 from __future__ import annotations
 
 import pickle
+import pickletools
 import re
 from collections import OrderedDict
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +39,9 @@ def unpickle(path: Path) -> Any:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ObvertError(f"{path}: need at most {MAX_BYTES:,} bytes, got {path.stat().st_size:,}")
-        with path.open("rb") as file:
-            return _Reader(file, encoding="latin1").load()
+        content = path.read_bytes()
+        _check_memo(content)
+        return _Reader(BytesIO(content), encoding="latin1").load()
     except OSError as error:
         raise ObvertError(f"need {path}, got {error.strerror}") from error
     except _Refused as error:
@@ -52,6 +55,13 @@ def unpickle(path: Path) -> Any:
 
 class _Refused(Exception):
     """A name outside the allow-list, or an array of other things than numbers or texts."""
+
+
+def _check_memo(content: bytes) -> None:
+    """Refuse a place in the memo that the file cannot have filled: room would be made for all places before it."""
+    for code, place, _ in pickletools.genops(content):
+        if code.name in ("PUT", "BINPUT", "LONG_BINPUT") and isinstance(place, int) and place > len(content):
+            raise _Refused(f"a memo of {place:,} places")
 
 
 class _DType:
@@ -124,7 +134,7 @@ class _Reader(pickle.Unpickler):
         try:
             return _ALLOWED[module, name]
         except KeyError:
-            raise _Refused(f"{module}.{name}"[:80]) from None
+            raise _Refused(ascii(f"{module}.{name}")[1:-1][:80]) from None
 
     def persistent_load(self, pid: Any) -> Any:
         raise _Refused("a reference outside the file")

@@ -5,8 +5,8 @@ Layout: ROOT is a .parquet file, a folder of shards as on the hub (data/train-00
 a column of a name below; texts in a column of a name below. A variant names both: "parquet/image,label".
 
 Who searches whom: where files are of a training and of a test or validation split, by their names or their folders', the
-test rows search the training rows. Otherwise all search all others; but captions in groups ("group", "image_id") are
-searched by the first of each group.
+test rows search the training rows and other splits are left out. Otherwise all search all others; but captions in groups
+("group", "image_id") are searched by the first of each group.
 """
 
 from __future__ import annotations
@@ -46,26 +46,25 @@ def read(root: Path, variant: str = "") -> PictureSet | TextSet:
     pictures = _is_picture(schema, content)
     paths: list[Row] = []
     texts: list[str] = []
-    values: list[Any] = []
-    places: dict[str, list[int]] = {}
-    for file in files:
-        columns = read_columns(file, [label] if pictures else [content, label])
-        first, count = len(values), len(columns[label])
-        values += [_label(value, file, row) for row, value in enumerate(columns[label])]
-        places.setdefault(_split(file, root), []).extend(range(first, first + count))
-        if pictures:
-            paths += [Row(file, content, row) for row in range(count)]
-        else:
-            texts += [str(text or "") for text in columns[content]]
+    values: list[int | str] = []
+    asked, searched = _splits(files, root)
+    ends = []
+    for part in (asked, searched):
+        for file in part:
+            columns = read_columns(file, [label] if pictures else [content, label])
+            values += [_label(value, file, row) for row, value in enumerate(columns[label])]
+            if pictures:
+                paths += [Row(file, content, row) for row in range(len(columns[label]))]
+            else:
+                texts += [str(text or "") for text in columns[content]]
+        ends.append(len(values))
     if not values:
         raise ObvertError(f"{root}: need rows, got none")
     kinds, labels = _classes(values, features_of(schema).get(label, {}).get("names"), files[0])
-    queries = next((places[split] for split in SPLITS if split in places), None)
-    searched = places.get("train") if queries else None
-    split: dict[str, Any] = {"queries": queries, "gallery": searched} if searched else {}
+    split: dict[str, Any] = {"queries": list(range(ends[0])), "gallery": list(range(ends[0], ends[1]))} if searched else {}
     if pictures:
         return PictureSet(paths=paths, labels=labels, classes=kinds, **split)
-    if not split and label not in GROUPS:
+    if not searched and label not in GROUPS:
         split = {"queries": list(range(len(texts))), "gallery": list(range(len(texts)))}
     return TextSet(texts=texts, groups=labels, **split)
 
@@ -118,9 +117,18 @@ def _classes(values: list[Any], names: list[str] | None, file: Path) -> tuple[li
     return [str(value) for value in order], [index[value] for value in values]
 
 
+def _splits(files: list[Path], root: Path) -> tuple[list[Path], list[Path]]:
+    """The tables that search and those that are searched; all and none where they are not of two such splits."""
+    of = {file: _split(file, root) for file in files}
+    searching = next((split for split in SPLITS if split in of.values()), None)
+    if searching is None or "train" not in of.values():
+        return files, []
+    return [file for file in files if of[file] == searching], [file for file in files if of[file] == "train"]
+
+
 def _split(file: Path, root: Path) -> str:
-    """The split that a shard's name, or else its folder's below the root, begins with; "" for none."""
-    for name in (file.name, *(parent.name for parent in file.parents if parent.is_relative_to(root))):
+    """The split that a shard's name, or else a folder's of it below the root, begins with; "" for none."""
+    for name in reversed(file.relative_to(root).parts):
         if found := re.match(rf"(train|{'|'.join(SPLITS)})(?![a-z])", name):
             return found[1]
     return ""

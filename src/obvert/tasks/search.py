@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -114,15 +115,14 @@ def search_texts(
     texts = data.texts
     features = model.text_features(texts).cpu()
     collection = retrieval.as_split(data, features)
-    searched = features[collection.gallery_rows] if data.queries is not None else features
-    reference = reference_of(model, names, text=searched)
+    reference = reference_of(model, names, text=features[collection.gallery_rows])
     outcomes = retrieval.compare(
         model, collection, by, reference, task="text-to-text", settings=settings, run=run, seed=seed, progress=progress
     )
     blocks: list[Block] = [
         retrieval.table(outcomes, f"Texts by text: {len(texts)} texts in {len(set(data.groups))} groups", NOTE),
         retrieval.similarities(outcomes, collection, None, seed=seed),
-        retrieval.examples(outcomes, collection, lambda i: texts[i], lambda i: ""),
+        retrieval.examples(outcomes, collection, lambda i: shorten(texts[i], SHOWN, placeholder=" …"), lambda i: ""),
     ]
     return Report(
         title=f"Retrieval with {model.card.name}",
@@ -134,6 +134,8 @@ def search_texts(
     )
 
 
+SHOWN = 300
+"""Characters of a text that an example shows."""
 NOTE = (
     "Mean over queries with a 95 % bootstrap interval over queries. OTI and OVI change the query alone; closed-form maps "
     "change queries and gallery. A query's seconds are the map's own, without encoding."
