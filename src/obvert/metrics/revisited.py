@@ -99,8 +99,8 @@ def revisited(
 def _area(ranking: Ranking) -> Tensor:
     precision = ranking.hits / torch.arange(ranking.hits.shape[1], device=ranking.hits.device).clamp(min=1)
     precision[:, 0] = 1
-    heights = (precision[:, 1:] + precision[:, :-1]) / 2 * ranking.relevant[:, 1:]
-    return heights.cumsum(1)[:, -1] / ranking.total if heights.shape[1] else ranking.total / 0
+    heights = (precision[:, 1:] + precision[:, :-1]).div_(2).mul_(ranking.relevant[:, 1:]).cumsum_(1)
+    return heights[:, -1] / ranking.total if heights.shape[1] else ranking.total / 0
 
 
 def _precision(ranking: Ranking, k: int) -> Tensor:
