@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 import obvert
 from obvert.cli import main
@@ -169,3 +170,38 @@ def test_a_folder_of_broken_pictures_is_refused_and_nothing_is_left(tmp_path: Pa
     assert main(["retrieve", "--images", str(tmp_path / "data"), "--by", "native", "--out", str(tmp_path / "out")]) == 2
     assert "got 4 broken" in capsys.readouterr().err.strip().splitlines()[-1]
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_auto_chooses_and_an_inverter_joins_the_table(folder: Path, tmp_path: Path, capsys) -> None:
+    for path in sorted(folder.rglob("*.png")):
+        shutil.copy(path, path.with_name(f"again-{path.name}"))
+    made = tmp_path / "inverter"
+    assert main(["inverter", "train", "--scenes", "64", "--steps", "2", "--hidden", "32", "--out", str(made), "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)[0]
+    assert row["pairs"] + row["held_out"] == 64
+    assert row["fidelity"] > row["native_cosine"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["inverter", "pictures"]
+    out = tmp_path / "out"
+    command = ["retrieve", "--images", str(folder), "--by", "native,inverter,auto", "--inverter", str(made), "--steps", "4"]
+    assert main([*command, "--out", str(out), "--json"]) == 0
+    report = json.loads((out / "report.json").read_text())
+    rows = {row["features"]: row for row in report["rows"] if row["task"] == "image-to-image"}
+    assert set(rows) == {"native", "inverter", "auto"}
+    assert rows["auto"]["queries"] < rows["auto"]["gallery"]
+    assert rows["auto"]["chosen"]
+    assert "What auto chose" in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [({"noise": torch.ones(3, 64)}, "got noise"), ({"image": torch.zeros(30, 64)}, "30 rows of image"), (None, "got")],
+)
+def test_features_that_are_none_train_no_inverter(given, said: str, tmp_path: Path, capsys) -> None:
+    file = tmp_path / "features.safetensors"
+    if given is None:
+        file.write_text("no safetensors")
+    else:
+        save_file(given, file)
+    assert main(["inverter", "train", "--features", str(file), "--out", str(tmp_path / "out")]) == 2
+    assert said in capsys.readouterr().err.strip().splitlines()[-1]
+    assert [path.name for path in tmp_path.iterdir()] == ["features.safetensors"]

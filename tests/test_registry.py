@@ -24,7 +24,7 @@ assert not heavy, heavy
 
 
 def test_a_file_is_its_name() -> None:
-    assert names("features") == ["isoclip", "mean", "text-pca"]
+    assert names("features") == ["inverter", "isoclip", "mean", "text-pca"]
     assert names("solvers") == ["adam", "sgd"]
     assert "open-clip" in names("models")
     assert not [name for kind in KINDS for name in names(kind) if name.startswith("-") or "_" in name]

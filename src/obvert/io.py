@@ -56,6 +56,40 @@ def read_images(pictures: Picture | Sequence[Picture]) -> list[Tensor]:
     return [_read(picture, f"pictures[{i}]") for i, picture in enumerate(pictures)]
 
 
+def read_features(path: str | Path) -> dict[str, Tensor]:
+    """Read bare features from a safetensors file.
+
+    Args:
+        path: holds `image`, `text` or both, each (N, d).
+
+    Returns:
+        {"image" or "text": (N, d) float32 unit norm}.
+
+    Raises:
+        ObvertError: when it is no such file, or a feature is zero, NaN or infinite.
+    """
+    import torch
+    from safetensors.torch import load_file
+    from torch.nn.functional import normalize
+
+    from obvert.core import ObvertError
+
+    try:
+        held = load_file(path)
+    except Exception as error:  # a damaged header raises nearly anything
+        raise ObvertError(f"need a safetensors file of features, got {path}: {_line(error)}") from error
+    found = {name: held[name].float() for name in ("image", "text") if name in held}
+    if not found:
+        raise ObvertError(f"need `image` or `text` features in {path}, got {', '.join(held) or 'nothing'}")
+    for name, features in found.items():
+        if features.ndim != 2 or not len(features):
+            raise ObvertError(f"need {name} features (N, d) in {path}, got {tuple(features.shape)}")
+        sizes = torch.linalg.vector_norm(features, dim=1)
+        if bad := (~(sizes.isfinite() & (sizes > 0))).nonzero().flatten().tolist():
+            raise ObvertError(f"need finite features other than 0, got {len(bad)} rows of {name} in {path}, the first {bad[0]}")
+    return {name: normalize(features, dim=1) for name, features in found.items()}
+
+
 def _read(picture: Picture, name: str) -> Tensor:
     import numpy as np
     from PIL import Image

@@ -209,6 +209,11 @@ class Run:
             side.replace(path)
         return load_file(path)
 
+    def remove(self) -> None:
+        """Throw the run away: its pieces have served."""
+        shutil.rmtree(self._partial, ignore_errors=True)
+        shutil.rmtree(self.final, ignore_errors=True)
+
     def finish(self) -> Path:
         """Give the run its final name, in place of what was there."""
         if self.final.is_dir():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ FEATURES = normalize(torch.randn(7, 64, generator=torch.Generator().manual_seed(
 @pytest.mark.parametrize(("modality", "name"), [(m, name) for m in ("image", "text") for name in known(m)])
 def test_every_name_gives_unit_features_of_the_same_shape(modality, name, clip) -> None:
     method = {"oti": obvert.OTI(steps=3), "ovi": obvert.OVI(steps=3)}.get(name)
-    reference = reference_of(clip, **{modality: FEATURES})
+    reference = replace(reference_of(clip, **{modality: FEATURES}), inverted={modality: FEATURES})
     queries, gallery = FEATURES[:3].clone(), FEATURES.clone()
     found = apply(name, clip, queries, gallery, modality=modality, reference=reference, settings=method)
     assert found.name == name
@@ -38,6 +39,8 @@ def test_every_name_gives_unit_features_of_the_same_shape(modality, name, clip) 
     if name in CROSSING.values():
         assert torch.equal(found.gallery, gallery)
         assert found.steps.tolist() == [3, 3, 3]
+    elif name == "inverter":
+        assert torch.equal(found.gallery, gallery)
     elif name != "native":
         torch.testing.assert_close(found.gallery[:3], found.queries)
 

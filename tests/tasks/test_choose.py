@@ -33,7 +33,7 @@ def test_without_settings_the_map_itself_is_chosen() -> None:
 @pytest.mark.parametrize("name", names("features"))
 def test_every_candidate_can_be_fitted(name: str) -> None:
     image, text, words = (torch.randn(*shape, generator=G) for shape in ((16, 24), (16, 20), (30, 16)))
-    reference = Reference(image=words, text=words, names=words, projections=(image, text))
+    reference = Reference(image=words, text=words, names=words, projections=(image, text), inverted={"image": words})
     candidates = find("features", name)().candidates(reference)
     assert candidates[0] == find("features", name)()
     assert len(set(candidates)) == len(candidates)

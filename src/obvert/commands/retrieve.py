@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from obvert.commands._common import ModelOptions, bars, parse, say, show
-from obvert.core import ObvertError, PictureSet, TextSet
+from obvert.core import Fitted, ObvertError, PictureSet, TextSet
 from obvert.methods.oti import OTI
 from obvert.methods.ovi import OVI
 from obvert.report import write
 from obvert.solvers.plateau import Plateau
 from obvert.store import Run
+from obvert.store import open as open_folder
 from obvert.tasks._apply import check
 
 
@@ -35,11 +36,14 @@ class Options(ModelOptions):
     captions: Path | None = None
     """Captions in groups: .tsv lines GROUP<TAB>CAPTION, or .json/.jsonl objects with "image" and "caption"."""
     by: str = ""
-    """Feature maps, separated by commas; all of them by default: native,oti,isoclip,text-pca,mean (ovi for texts)."""
+    """Feature maps, separated by commas; all of them by default: native,oti,isoclip,text-pca,mean (ovi for texts). "auto"
+    chooses map, steps and fusion with native features on a validation split and explains itself."""
     allow_single: bool = False
     """Go on when a class has one picture only: it has nothing to find and is left out of the means."""
     names: Path | None = None
     """Text file of names, one a line, that text-PCA learns from."""
+    inverter: Path | None = None
+    """Folder of a learned inverter, from obvert inverter train; its row joins the others."""
     tokens: int = field(default=1)
     """Pseudo-tokens of OTI."""
     steps: int | None = None
@@ -73,7 +77,9 @@ def run(argv: Sequence[str]) -> int:
     )
     texts = isinstance(source, TextSet)
     crossing = "ovi" if texts else "oti"
-    by = [name.strip() for name in options.by.split(",") if name.strip()] or ["native", crossing, "isoclip", "text-pca", "mean"]
+    learned = {"inverter": _fitted(options.inverter)} if options.inverter else {}
+    by = [name.strip() for name in options.by.split(",") if name.strip()]
+    by = by or ["native", crossing, "isoclip", "text-pca", "mean", *learned]
     check(by, "text" if texts else "image")
     method: OTI | OVI = OVI() if texts else OTI(tokens=options.tokens)
     if options.steps is not None:
@@ -84,9 +90,10 @@ def run(argv: Sequence[str]) -> int:
     settings = {k: v for k, v in asdict(options).items() if k not in ("overwrite", "json", "device")}
     search: Any = search_texts if texts else partial(search_pictures, allow_single=options.allow_single)
     model = options.load()
+    chosen = {crossing: method, **learned}
     mark = settings | {"sha256": model.card.sha256, "files": _stamp(source)}
     with Run(options.out, mark, overwrite=options.overwrite) as run, bars(options.json) as bar:
-        report = search(model, source, by, names=names, settings={crossing: method}, run=run, seed=options.seed, progress=bar)
+        report = search(model, source, by, names=names, settings=chosen, run=run, seed=options.seed, progress=bar)
         report = replace(report, meta={**report.meta, "command": "obvert retrieve " + " ".join(argv), "settings": settings})
         write(report, run.folder)
     for warning in report.warnings:
@@ -106,6 +113,13 @@ def _names(path: Path | None) -> list[str] | None:
     if len(names) < 2:
         raise ObvertError(f"need at least two names in {path}, got {len(names)}")
     return names
+
+
+def _fitted(folder: Path) -> Fitted:
+    found = open_folder(folder)
+    if not isinstance(found, Fitted):
+        raise ObvertError(f"need a learned inverter, got {folder}, which holds an inversion")
+    return found
 
 
 def _stamp(source: PictureSet | TextSet) -> str:

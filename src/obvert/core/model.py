@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
+from torch.nn.functional import gelu, normalize
 
 from obvert.core.search import Map, ObvertError
 
@@ -77,6 +78,8 @@ class Reference:
     """(K, d) unit-norm text features of names of things, for maps that learn what words tell apart."""
     projections: tuple[Tensor, Tensor] | None = None
     """Last linear layers of the model, image (d, d_vision) and text (d, d_text)."""
+    inverted: Mapping[str, Tensor] = field(default_factory=dict)
+    """{modality: (N, d)} what a method made of `image` or `text`, row by row, for maps that learn to do its work."""
 
 
 class FeatureMap(ABC):
@@ -93,7 +96,7 @@ class FeatureMap(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """A fitted feature map: f -> normalise((f - shift) @ matrix.T), one pair a modality."""
+    """A fitted feature map, one set of numbers a modality: x = f - shift; f -> normalise(matrix x + out gelu(into x + bias))."""
 
     name: str
     """Of the feature map, as in the registry."""
@@ -102,6 +105,10 @@ class Fitted:
     """{modality: (d,)}."""
     matrix: dict[str, Tensor]
     """{modality: (d, d)}."""
+    hidden: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    """{modality: {"into": (h, d), "bias": (h,), "out": (d, h)}}, for maps that are not linear."""
+    queries_only: bool = False
+    """It takes features to the other modality: queries are mapped, the gallery stays native."""
 
     def __call__(self, features: Tensor, modality: Modality) -> Tensor:
         """Map features (B, d) of one modality; the result is unit norm."""
@@ -111,5 +118,9 @@ class Fitted:
             raise ObvertError(
                 f"{self.name} was fitted on features of length {len(self.shift[modality])}, got {features.shape[-1]}"
             )
-        moved = (features - self.shift[modality].to(features)) @ self.matrix[modality].to(features).T
-        return torch.nn.functional.normalize(moved, dim=-1)
+        x = features - self.shift[modality].to(features)
+        moved = x @ self.matrix[modality].to(features).T
+        if modality in self.hidden:
+            layer = {name: value.to(features) for name, value in self.hidden[modality].items()}
+            moved = moved + gelu(x @ layer["into"].T + layer["bias"]) @ layer["out"].T
+        return normalize(moved, dim=-1)

@@ -57,12 +57,22 @@ def folder(path: Path) -> Path:
     return path
 
 
+def every_picture(root: Path) -> list[Path]:
+    """Sorted files of pictures below a folder, hidden ones left out; PictureError when there are none."""
+    inside = [path for path in sorted(folder(root).rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file()]
+    if found := [path for path in inside if not any(part.startswith(".") for part in path.relative_to(root).parts)]:
+        return found
+    raise PictureError(f"{root}: need a folder with pictures, got none in it")
+
+
 def find_pictures(root: Path) -> list[tuple[Path, str]]:
     """Sorted (path, class) pairs of ROOT/CLASS/any/picture.jpg, at least one; PictureError when there are none."""
     if not root.is_dir():
         raise PictureError(f"{root}: need a folder, got {'a file' if root.exists() else 'nothing there'}")
-    inside = [(path, path.relative_to(root).parts) for path in sorted(root.rglob("*")) if path.suffix.lower() in SUFFIXES]
-    seen = [(path, parts) for path, parts in inside if not any(part.startswith(".") for part in parts) and path.is_file()]
+    try:
+        seen = [(path, path.relative_to(root).parts) for path in every_picture(root)]
+    except PictureError:
+        seen = []
     if found := [(path, parts[0]) for path, parts in seen if len(parts) > 1]:
         return found
     folders = sum(path.is_dir() and not path.name.startswith(".") for path in root.iterdir())

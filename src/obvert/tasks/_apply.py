@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from obvert.core import DualEncoder, FeatureMap, Inversion, Method, Modality, ObvertError, Progress, Reference
+from obvert.core import DualEncoder, FeatureMap, Fitted, Inversion, Method, Modality, ObvertError, Progress, Reference
 from obvert.registry import find, names, unknown
 from obvert.store import Run
 
@@ -41,10 +41,11 @@ def known(modality: Modality) -> list[str]:
 
 
 def check(by: list[str], modality: Modality) -> None:
-    """Refuse names that `apply` does not know; ObvertError names near misses."""
+    """Refuse names that neither `apply` nor the tasks know ("auto" is theirs); ObvertError names near misses."""
+    there = ["auto", *known(modality)]
     for name in by:
-        if name not in known(modality):
-            raise ObvertError(unknown(f"feature map for {modality} queries", name, known(modality)))
+        if name not in there:
+            raise ObvertError(unknown(f"feature map for {modality} queries", name, there))
 
 
 def apply(
@@ -55,14 +56,15 @@ def apply(
     *,
     modality: Modality,
     reference: Reference,
-    settings: Method | FeatureMap | None = None,
+    settings: Method | FeatureMap | Fitted | None = None,
     run: Run | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Applied:
     """Map queries and gallery.
 
-    A method (OTI, OVI) maps the queries alone, as published; a closed-form map is fitted once and maps both.
+    A method (OTI, OVI) and what was distilled from one map the queries alone, as published; a closed-form map is fitted
+    once and maps both.
 
     Args:
         name: one of `known(modality)`.
@@ -71,15 +73,19 @@ def apply(
         gallery: (N, d) native features.
         modality: of both.
         reference: what closed-form maps learn from.
-        settings: the method or map with its settings; its defaults when None.
+        settings: the method or map with its settings, or a map that is fitted; its defaults when None.
         run: where a method keeps what is done.
         seed: of a method's start.
         progress: of a method.
 
     Returns:
         The mapped features and a query's seconds.
+
+    Raises:
+        ObvertError: for an unknown name, a map that lacks what it learns from, or a fitted one of another model.
     """
-    check([name], modality)
+    if name not in known(modality):
+        raise ObvertError(unknown(f"feature map for {modality} queries", name, known(modality)))
     if name == "native":
         return Applied(name=name, queries=queries, gallery=gallery, seconds=0.0)
     if name == CROSSING[modality]:
@@ -92,11 +98,23 @@ def apply(
             steps=found["steps"],
         )
     began = time.perf_counter()
-    unfitted: Any = settings or find("features", name)()
-    fitted = unfitted.fit(reference)
-    mapped = fitted(queries, modality)
+    map: Any = settings or find("features", name)()
+    if isinstance(map, Fitted):
+        fits(map, model)
+    else:
+        map = map.fit(reference)
+    mapped = map(queries, modality)
     seconds = (time.perf_counter() - began) / max(1, len(queries))
-    return Applied(name=name, queries=mapped, gallery=fitted(gallery, modality), seconds=seconds)
+    return Applied(name=name, queries=mapped, gallery=gallery if map.queries_only else map(gallery, modality), seconds=seconds)
+
+
+def fits(map: Fitted, model: DualEncoder) -> None:
+    """Refuse a fitted map that was made for other weights; ObvertError names both."""
+    made = map.settings.get("sha256")
+    if made and model.card.sha256 and made != model.card.sha256:
+        raise ObvertError(
+            f"{map.name} was made for {map.settings.get('model')} ({made[:8]}), got {model.card.name} ({model.card.sha256[:8]})"
+        )
 
 
 def invert(

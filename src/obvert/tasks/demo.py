@@ -55,6 +55,10 @@ class Size:
     ovi_steps: int = 100
     """Steps of OVI; published are 1000, which takes minutes on a laptop."""
 
+    def __post_init__(self) -> None:
+        if self.pictures < 128 or self.captions < 2 or self.ovi_steps < 0:
+            raise ValueError(f"need 128 pictures or more of the 64 kinds, 2 captions or more, ovi_steps >= 0, got {self}")
+
 
 def demonstrate(
     name: str = "zoo/clip",

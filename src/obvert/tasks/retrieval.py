@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from obvert.core import DualEncoder, FeatureMap, Method, Progress, Reference
+from obvert.core import DualEncoder, FeatureMap, Fitted, Method, Progress, Reference
 from obvert.metrics import bootstrap, judged_retrieval, retrieval, revisited
 from obvert.report import Curves, Gallery, GalleryRow, Histograms, Table
 from obvert.store import Run
@@ -54,7 +54,7 @@ def compare(
     reference: Reference,
     *,
     task: str,
-    settings: Mapping[str, Method | FeatureMap] | None = None,
+    settings: Mapping[str, Method | FeatureMap | Fitted] | None = None,
     run: Run | None = None,
     seed: int = 0,
     progress: Callable[[str], Progress | None] = lambda name: None,
@@ -67,7 +67,7 @@ def compare(
         by: names of feature maps.
         reference: what closed-form maps learn from.
         task: for the rows.
-        settings: {name: method or map with its settings}; the defaults of those not named.
+        settings: {name: method or map with its settings, or a fitted map}; the defaults of those not named.
         run: where finished pieces are kept.
         seed: of methods and of the bootstrap.
         progress: gives a progress callback for a name.

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from obvert.captions import read_captions
-from obvert.core import DualEncoder, FeatureMap, Method, PictureSet, Progress, Stored, TextSet
+from obvert.core import DualEncoder, FeatureMap, Fitted, Method, PictureSet, Progress, Reference, Stored, TextSet
 from obvert.datasets import folder
 from obvert.io import read_images
 from obvert.metrics import linear_separability, modality_gap
@@ -19,6 +19,7 @@ from obvert.report import Block, Report, Text
 from obvert.store import Run
 from obvert.tasks import classification, retrieval
 from obvert.tasks._apply import check, reference_of
+from obvert.tasks._auto import choose_all, explain, hold_out
 from obvert.tasks._encode import encode
 
 Watch = Callable[[str], Progress | None]
@@ -30,7 +31,7 @@ def search_pictures(
     by: list[str],
     *,
     names: list[str] | None = None,
-    settings: Mapping[str, Method | FeatureMap] | None = None,
+    settings: Mapping[str, Method | FeatureMap | Fitted] | None = None,
     run: Run | None = None,
     allow_single: bool = False,
     seed: int = 0,
@@ -45,7 +46,7 @@ def search_pictures(
         pictures: a data set as `obvert.datasets.read` gives it, or a folder FOLDER/CLASS/picture.jpg.
         by: names of feature maps.
         names: names of things that text-PCA learns from.
-        settings: {name: method or map with its settings}; the defaults of those not named.
+        settings: {name: method or map with its settings, or a fitted map}; the defaults of those not named.
         run: where finished pieces are kept.
         allow_single: take classes of one picture, which have nothing to find.
         seed: of methods and intervals.
@@ -61,7 +62,7 @@ def search_pictures(
     data, features = encoded.pictures, encoded.features
     collection = retrieval.as_split(data, features)
     reference = reference_of(model, names, image=features[collection.gallery_rows])
-    outcomes = retrieval.compare(
+    collection, outcomes, told = _compare(
         model, collection, by, reference, task="image-to-image", settings=settings, run=run, seed=seed, progress=progress
     )
     classes = [] if data.judged else classified(model, collection, data.classes, outcomes, seed=seed)
@@ -69,6 +70,7 @@ def search_pictures(
     warnings = [f"skipped: {reason}" for reason in encoded.broken]
     blocks: list[Block] = [
         retrieval.table(outcomes, f"Pictures by picture: {len(data.paths)} pictures of {len(set(data.labels))} classes", NOTE),
+        *told,
         *([classification.table(classes)] if classes else []),
         retrieval.similarities(outcomes, collection, texts, seed=seed),
         retrieval.examples(outcomes, collection, lambda i: thumbnail(data.paths[i]), lambda i: data.classes[data.labels[i]]),
@@ -90,7 +92,7 @@ def search_texts(
     by: list[str],
     *,
     names: list[str] | None = None,
-    settings: Mapping[str, Method | FeatureMap] | None = None,
+    settings: Mapping[str, Method | FeatureMap | Fitted] | None = None,
     run: Run | None = None,
     seed: int = 0,
     progress: Watch = lambda name: None,
@@ -102,7 +104,7 @@ def search_texts(
         captions: a data set as `obvert.datasets.read` gives it, or a file, see `obvert.captions.read_captions`.
         by: names of feature maps.
         names: names of things that text-PCA learns from.
-        settings: {name: method or map with its settings}; the defaults of those not named.
+        settings: {name: method or map with its settings, or a fitted map}; the defaults of those not named.
         run: where finished pieces are kept.
         seed: of methods and intervals.
         progress: gives a progress callback for a name.
@@ -116,11 +118,12 @@ def search_texts(
     features = model.text_features(texts).cpu()
     collection = retrieval.as_split(data, features)
     reference = reference_of(model, names, text=features[collection.gallery_rows])
-    outcomes = retrieval.compare(
+    collection, outcomes, told = _compare(
         model, collection, by, reference, task="text-to-text", settings=settings, run=run, seed=seed, progress=progress
     )
     blocks: list[Block] = [
         retrieval.table(outcomes, f"Texts by text: {len(texts)} texts in {len(set(data.groups))} groups", NOTE),
+        *told,
         retrieval.similarities(outcomes, collection, None, seed=seed),
         retrieval.examples(outcomes, collection, lambda i: shorten(texts[i], SHOWN, placeholder=" …"), lambda i: ""),
     ]
@@ -132,6 +135,22 @@ def search_texts(
         meta=meta(model, seed) | {"captions": len(texts)},
         warnings=undefined(outcomes),
     )
+
+
+def _compare(
+    model: DualEncoder, collection: retrieval.Collection, by: list[str], reference: Reference, *, task: str, **rest: Any
+) -> tuple[retrieval.Collection, list[retrieval.Outcome], list[Block]]:
+    """Compare feature maps, "auto" among them: what is tested is then what is left of the collection."""
+    if "auto" not in by:
+        return collection, retrieval.compare(model, collection, by, reference, task=task, **rest), []
+    validation, collection = hold_out(collection, seed=rest["seed"])
+    choice = choose_all(model, validation, reference, **rest)
+    outcomes = retrieval.compare(model, collection, [name for name in by if name != "auto"], reference, task=task, **rest)
+    named = {key: rest[key] for key in ("run", "seed")} | {"progress": rest["progress"]("auto")}
+    applied = choice.apply(model, collection, reference, **named)
+    outcomes.append(retrieval.judge(applied, collection, task=task, model=model.card.name, seed=rest["seed"]))
+    outcomes[-1].row["chosen"] = choice.label
+    return collection, outcomes, explain(choice, validation)
 
 
 SHOWN = 300

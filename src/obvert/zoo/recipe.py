@@ -35,6 +35,10 @@ class Recipe(ABC):
     preprocessor: ClassVar[dict[str, Any]]
     """Content of preprocessor_config.json."""
 
+    def __post_init__(self) -> None:
+        if self.steps < 1 or not 2 <= self.batch <= self.pool or self.seed < 0:
+            raise ValueError(f"need steps >= 1, 2 <= batch <= pool and seed >= 0, got {self}")
+
     @abstractmethod
     def build(self) -> Any:
         """The untrained model, in its class of transformers."""
