@@ -29,8 +29,8 @@ class Options(ModelOptions):
     images: Path | None = None
     """Folder with one folder of pictures for each class."""
     dataset: str = ""
-    """Data set in its own layout below --root: cub, sop, imagenet, coop/NAME, revisited/NAME, folder, parquet; of texts
-    captions/NAME, nanobeir/NAME, imdb, newsgroups, parquet."""
+    """Data set in its own layout below --root. Pictures: cub, sop, imagenet, coop/NAME, revisited/NAME, folder, parquet.
+    Texts: captions/NAME, nanobeir/NAME, imdb, newsgroups, parquet."""
     root: Path | None = None
     """Folder that holds the data set's own folder; of parquet the table itself, or a folder of tables."""
     captions: Path | None = None
