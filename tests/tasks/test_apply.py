@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 
 import obvert
 from obvert.core import ObvertError
+from obvert.features.inverter import Inverter
 from obvert.store import Run
 from obvert.tasks._apply import CROSSING, apply, check, invert, known, prompt, reference_of
 
@@ -19,7 +20,7 @@ FEATURES = normalize(torch.randn(7, 64, generator=torch.Generator().manual_seed(
 
 @pytest.mark.parametrize(("modality", "name"), [(m, name) for m in ("image", "text") for name in known(m)])
 def test_every_name_gives_unit_features_of_the_same_shape(modality, name, clip) -> None:
-    method = {"oti": obvert.OTI(steps=3), "ovi": obvert.OVI(steps=3)}.get(name)
+    method = {"oti": obvert.OTI(steps=3), "ovi": obvert.OVI(steps=3), "inverter": Inverter(hidden=8, steps=20)}.get(name)
     reference = replace(reference_of(clip, **{modality: FEATURES}), inverted={modality: FEATURES})
     queries, gallery = FEATURES[:3].clone(), FEATURES.clone()
     found = apply(name, clip, queries, gallery, modality=modality, reference=reference, settings=method)

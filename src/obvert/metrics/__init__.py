@@ -1,6 +1,7 @@
 """How good a ranking is, and how far apart two modalities lie."""
 
 from obvert.metrics.gap import linear_separability, modality_gap
+from obvert.metrics.misalignment import anisotropy, triplet_violations, uniformity
 from obvert.metrics.retrieval import (
     average_precision,
     average_precision_at_r,
@@ -13,6 +14,7 @@ from obvert.metrics.retrieval import (
 from obvert.metrics.revisited import revisited, trapezoidal_average_precision
 
 __all__ = [
+    "anisotropy",
     "average_precision",
     "average_precision_at_r",
     "bootstrap",
@@ -24,4 +26,6 @@ __all__ = [
     "retrieval",
     "revisited",
     "trapezoidal_average_precision",
+    "triplet_violations",
+    "uniformity",
 ]

@@ -51,6 +51,8 @@ class Choice:
     """A sentence with the numbers of the validation split."""
     rows: list[dict[str, Any]] = field(default_factory=list)
     """The best of each family on the validation split."""
+    best: dict[str, tuple[Any, float]] = field(default_factory=dict)
+    """{family: (its best settings, their best weight beside native)}."""
 
     def apply(self, model: DualEncoder, collection: Collection, reference: Reference, **rest: Any) -> Applied:
         """Queries and gallery of a collection under the choice; `rest` goes to `obvert.tasks._apply.apply`."""
@@ -173,6 +175,7 @@ def choose_all(
     for method, applied in _along(crossing, given.get(crossing), model, native, run, seed, progress):
         options.setdefault(crossing, []).append((_label(crossing, method), method, applied))
     rows = []
+    best_of: dict[str, tuple[Any, float]] = {}
     for name, candidates in options.items():
         label, chosen, applied = max(candidates, key=lambda one: score(one[2]).nanmean().item())
         alone = score(applied)
@@ -180,6 +183,7 @@ def choose_all(
         weight, together = max(fused, key=lambda one: one[1].nanmean().item())
         tried.append((label, name, chosen, 1.0, alone))
         tried.append((f"{label}, with weight {weight:g} beside native", name, chosen, weight, together))
+        best_of[name] = (chosen, weight)
         rows.append({"family": name, "tried": len(candidates), "best": label, "map": alone.nanmean().item()})
         rows[-1] |= {"fusion_weight": weight, "map_fused": together.nanmean().item()}
     label, name, chosen, weight, best = max(tried, key=lambda one: one[4].nanmean().item())
@@ -188,9 +192,9 @@ def choose_all(
     gain = f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
     if name != "native" and low <= 0:
         why = f"native: {label} was best {said}, but its gain {gain} is not above noise"
-        return Choice(label="native", name="native", settings=None, weight=1.0, why=why, rows=rows)
+        return Choice(label="native", name="native", settings=None, weight=1.0, why=why, rows=rows, best=best_of)
     why = f"{label}: {said}, a gain of {gain}" if name != "native" else f"native: nothing did better {said}"
-    return Choice(label=label, name=name, settings=chosen, weight=weight, why=why, rows=rows)
+    return Choice(label=label, name=name, settings=chosen, weight=weight, why=why, rows=rows, best=best_of)
 
 
 def _candidates(name: str, given: Any, reference: Reference) -> list[Any]:
