@@ -129,6 +129,13 @@ def test_oti_and_ovi_save_what_they_found(folder: Path, tmp_path: Path) -> None:
         (["retrieve", "--dataset", "cub", "--out", "OUT"], "--root DIR together"),
         (["retrieve", "--dataset", "cob", "--root", ".", "--out", "OUT"], "did you mean cub"),
         (["retrieve", "--dataset", "cub", "--root", "nowhere", "--out", "OUT"], "need the folder nowhere/CUB_200_2011"),
+        (["retrieve", "--dataset", "revisited/oxford5k", "--root", ".", "--out", "OUT"], "did you mean roxford5k"),
+        (
+            ["retrieve", "--dataset", "revisited/rparis6k", "--root", "nowhere", "--out", "OUT"],
+            "need the folder nowhere/rparis6k",
+        ),
+        (["retrieve", "--dataset", "parquet", "--root", "nowhere", "--out", "OUT"], "at or below nowhere, got nothing there"),
+        (["retrieve", "--dataset", "imdb", "--root", "nowhere", "--out", "OUT"], "need the folder nowhere/aclImdb/test/neg"),
         (["zoo", "train", "clap", "--out", "OUT"], "did you mean clip?"),
     ],
 )
@@ -153,7 +160,7 @@ def test_pictures_that_search_in_vain_are_refused_and_nothing_is_left(folder: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
     assert main([*command, "--allow-single"]) == 0
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert any("1 queries have no other" in warning for warning in report["warnings"])
+    assert any("1 queries have nothing relevant" in warning for warning in report["warnings"])
 
 
 def test_a_folder_of_broken_pictures_is_refused_and_nothing_is_left(tmp_path: Path, capsys) -> None:

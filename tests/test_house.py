@@ -16,9 +16,14 @@ def test_files_are_short_and_say_what_they_are_for(file: Path) -> None:
     assert not text or text.startswith('"""')
 
 
+RESTRICTED = SOURCE / "datasets" / "_unpickle.py"
+"""The one reader of pickles: published ground truths, by an allow-list of plain data."""
+
+
 def test_no_pickle_and_no_remote_code() -> None:
     for file in SOURCE.rglob("*.py"):
         text = file.read_text(encoding="utf-8")
-        assert "import pickle" not in text
+        assert "pickle.load" not in text
+        assert "import pickle" not in text or file == RESTRICTED
         assert "trust_remote_code" not in text
         assert "torch.load(" not in text

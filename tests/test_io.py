@@ -44,7 +44,7 @@ def fails(picture: object, *parts: str) -> None:
 def test_every_kind_of_picture_is_the_same_tensor(tmp_path: Path) -> None:
     path = tmp_path / "a.PNG"
     Image.fromarray(PIXELS).save(path)
-    kinds = [path, str(path), Image.open(path), PIXELS, PIXELS / 255, (PIXELS / 255).astype(">f4")]
+    kinds = [path, str(path), Image.open(path), path.read_bytes(), PIXELS, PIXELS / 255, (PIXELS / 255).astype(">f4")]
     kinds += [torch.from_numpy(PIXELS).movedim(-1, 0), TRUTH, TRUTH.double()]
     for x in read_images(kinds):
         assert x.dtype == torch.float32

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-    Picture: TypeAlias = Union[str, Path, Image.Image, np.ndarray, Tensor]  # noqa: UP007
+    from obvert.core import Stored
+
+    Picture: TypeAlias = Union[str, Path, bytes, Stored, Image.Image, np.ndarray, Tensor]  # noqa: UP007
 
 MAX_PIXELS = 64_000_000
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
@@ -32,8 +35,9 @@ def read_images(pictures: Picture | Sequence[Picture]) -> list[Tensor]:
     """Read pictures of any kind as RGB tensors.
 
     Args:
-        pictures: one picture or several. Each is a path, a PIL image, a numpy array (H, W), (H, W, 3) or (H, W, 4),
-            or a tensor (3, H, W); arrays and tensors hold uint8, or floats in [0, 1]. Of an animation, the first frame.
+        pictures: one picture or several. Each is a path, the bytes of a picture file, a PIL image, a numpy array (H, W),
+            (H, W, 3) or (H, W, 4), a tensor (3, H, W), or a part of a file that is fetched now; arrays and tensors hold
+            uint8, or floats in [0, 1]. Of an animation, the first frame.
 
     Returns:
         One (3, H, W) float32 tensor in [0, 1] for each picture, on the CPU unless it came as a tensor.
@@ -45,7 +49,9 @@ def read_images(pictures: Picture | Sequence[Picture]) -> list[Tensor]:
     from PIL import Image
     from torch import Tensor
 
-    if isinstance(pictures, str | os.PathLike | Image.Image | np.ndarray | Tensor):
+    from obvert.core import Stored
+
+    if isinstance(pictures, str | os.PathLike | bytes | Stored | Image.Image | np.ndarray | Tensor):
         pictures = [pictures]
     return [_read(picture, f"pictures[{i}]") for i, picture in enumerate(pictures)]
 
@@ -89,35 +95,51 @@ def _read(picture: Picture, name: str) -> Tensor:
     from PIL import Image
     from torch import Tensor
 
+    from obvert.core import Stored
+
     if isinstance(picture, str | os.PathLike):
-        return _open(Path(picture))
+        return _open(Path(picture), str(Path(picture)))
+    if isinstance(picture, bytes):
+        return _open(BytesIO(picture), name)
+    if isinstance(picture, Stored):
+        return _fetch(picture)
     if isinstance(picture, Image.Image):
         return _decode(picture, name)
     if isinstance(picture, np.ndarray):
         return _from_array(picture, name)
     if isinstance(picture, Tensor):
         return _checked(picture, name, shapes="(3, H, W)")
-    raise PictureError(f"{name}: need a path, PIL image, numpy array or tensor, got {type(picture).__name__}")
+    raise PictureError(f"{name}: need a path, bytes, PIL image, numpy array or tensor, got {type(picture).__name__}")
 
 
-def _open(path: Path) -> Tensor:
+def _fetch(picture: Stored) -> Tensor:
+    try:
+        content = picture.fetch()
+    except PictureError:
+        raise
+    except Exception as error:  # as decoders do, readers of damaged tables raise nearly anything
+        raise PictureError(f"{picture}: cannot read ({_line(error)})") from error
+    return _read(content, str(picture))
+
+
+def _open(path: Path | BytesIO, name: str) -> Tensor:
     from PIL import Image, UnidentifiedImageError
 
-    if not path.is_file():
-        raise PictureError(f"{path}: need a picture file, got {'a folder' if path.is_dir() else 'nothing there'}")
+    if isinstance(path, Path) and not path.is_file():
+        raise PictureError(f"{name}: need a picture file, got {'a folder' if path.is_dir() else 'nothing there'}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of large pictures and odd metadata; size is checked below
             with Image.open(path, formats=FORMATS) as image:
-                return _decode(image, str(path))
+                return _decode(image, name)
     except UnidentifiedImageError as error:
-        raise PictureError(f"{path}: need a picture ({', '.join(FORMATS)}), got something else") from error
+        raise PictureError(f"{name}: need a picture ({', '.join(FORMATS)}), got something else") from error
     except Image.DecompressionBombError as error:
-        raise PictureError(f"{path}: need at most {MAX_PIXELS:,} pixels, got far more") from error
+        raise PictureError(f"{name}: need at most {MAX_PIXELS:,} pixels, got far more") from error
     except PictureError:
         raise
     except Exception as error:  # decoders of damaged files raise nearly anything
-        raise PictureError(f"{path}: cannot open ({_line(error)})") from error
+        raise PictureError(f"{name}: cannot open ({_line(error)})") from error
 
 
 def _decode(image: Image.Image, name: str) -> Tensor:

@@ -133,8 +133,21 @@ def test_captions_come_in_groups(name: str, tmp_path: Path) -> None:
             read(name, tmp_path)
 
 
+ELSEWHERE = {
+    "revisited": "revisited",
+    "parquet": "parquet",
+    "nanobeir": "text_sets",
+    "imdb": "text_sets",
+    "newsgroups": "text_sets",
+}
+"""{family: the end of the name of its own test file}."""
+
+
 def test_every_registered_data_set_is_tested() -> None:
-    known = {f"{name}/{variant}" if variant else name for name in names("datasets") for variant in _variants(name)}
+    for family, file in ELSEWHERE.items():
+        assert f'read("{family}' in Path(__file__).with_name(f"test_{file}.py").read_text()
+    here = set(names("datasets")) - set(ELSEWHERE)
+    known = {f"{name}/{variant}" if variant else name for name in here for variant in _variants(name)}
     assert known == set(LAYOUTS) | set(TEXTS)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn.functional import normalize
 
-from obvert.core import Fitted, ObvertError, Reference
+from obvert.core import Fitted, Judged, ObvertError, Reference
 from obvert.tasks._auto import choose_all, hold_out
 from obvert.tasks.retrieval import Collection, all_against_all, first_against_rest
 
@@ -90,3 +92,23 @@ def test_too_little_to_choose_on_is_told() -> None:
         hold_out(all_against_all(torch.zeros(6, 3), torch.tensor([0, 0, 1, 1, 2, 2])))
     with pytest.raises(ObvertError, match="four groups"):
         hold_out(first_against_rest(torch.zeros(6, 3), torch.tensor([0, 0, 1, 1, 2, 2])))
+
+
+def test_texts_of_classes_are_split_like_pictures() -> None:
+    labels = torch.arange(40) % 2
+    data = replace(
+        all_against_all(torch.zeros(40, 3), labels),
+        modality="text",
+        query_rows=torch.arange(10),
+        gallery_rows=torch.arange(10, 40),
+    )
+    validation, test = hold_out(data)
+    assert test is data
+    assert set(validation.query_rows.tolist()) <= set(range(10, 40))
+    assert labels[validation.query_rows].unique().tolist() == [0, 1]
+
+
+def test_relevance_listed_query_by_query_is_refused() -> None:
+    data = replace(all_against_all(torch.zeros(4, 3), torch.zeros(4)), judged={"": Judged(relevant=[[]] * 4, junk=[[]] * 4)})
+    with pytest.raises(ObvertError, match="listed query by query"):
+        hold_out(data)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from obvert.core import ObvertError, PictureSet
+from obvert.core import Judged, ObvertError, PictureSet, TextSet
 from obvert.tasks._apply import Applied
 from obvert.tasks.retrieval import (
     Outcome,
@@ -22,6 +22,7 @@ from obvert.tasks.retrieval import (
     judge,
     similarities,
     step_curve,
+    table,
 )
 
 
@@ -128,3 +129,35 @@ def test_a_class_of_one_picture_is_refused_unless_allowed() -> None:
         check_classes(data, allow_single=False)
     check_classes(data, allow_single=True)
     check_classes(replace(data, labels=[0, 0, 1, 1]), allow_single=False)
+
+
+def test_texts_with_a_gallery_of_their_own() -> None:
+    data = TextSet(texts=["t"] * 4, groups=[0, 1, 0, 1], queries=[0, 1], gallery=[2, 3])
+    found = native(as_split(data, FEATURES))
+    torch.testing.assert_close(found.scores["map"].float(), torch.tensor([1.0, 1 / 2]))  # 30 degrees is nearer than 180 to both
+    itself = native(as_split(replace(data, queries=[0, 1, 2, 3], gallery=[0, 1, 2, 3]), FEATURES))
+    assert itself.row["map"] == native(all_against_all(FEATURES, LABELS)).row["map"]
+    with pytest.raises(ObvertError, match="in both queries and gallery"):
+        as_split(replace(data, groups=[0, 0, 1, 1]), FEATURES)
+
+
+def test_levels_are_judged_each_by_its_lists() -> None:
+    levels = {
+        "strict": Judged(relevant=[[2], []], junk=[[1], [0]]),
+        "loose": Judged(relevant=[[2, 3], [3]], junk=[[], [2]], trapezoidal=True),
+    }
+    data = TextSet(texts=["t"] * 4, groups=[0] * 4, queries=[0, 1], gallery=[1, 2, 3], judged=levels)
+    collection = as_split(data, FEATURES)
+    assert collection.levels == ("strict", "loose")
+    applied = Applied(name="native", queries=FEATURES[:2], gallery=FEATURES[1:], seconds=0.0)
+    strict, loose = (judge(applied, collection, task="toy", level=level, model="none") for level in collection.levels)
+    assert [o.row["task"] for o in (strict, loose)] == ["toy, strict", "toy, loose"]
+    # Row 1 is junk for query 0, and as a query is not in its own ranking.
+    assert strict.scores["map"][0] == 1
+    assert strict.scores["map"][1].isnan()
+    torch.testing.assert_close(loose.scores["map"].float(), torch.tensor([((0 + 1 / 2) / 2 + (1 / 2 + 2 / 3) / 2) / 2, 1.0]))
+    assert [collection.verdict(0, row) for row in (1, 2, 3)] == [None, True, False]
+    shown = table([strict, loose], "")
+    assert shown.heads()[:3] == ["task", "features", "map"]
+    with pytest.raises(ObvertError, match="something relevant in the gallery"):
+        as_split(replace(data, judged={"": Judged(relevant=[[0], []], junk=[[], []])}), FEATURES)

@@ -22,20 +22,21 @@ from obvert.tasks._apply import check
 
 @dataclass(frozen=True, kw_only=True)
 class Options(ModelOptions):
-    """Search labelled pictures (a folder or a data set), or a file of captions in groups."""
+    """Search labelled pictures (a folder or a data set), or texts (a data set, or a file of captions in groups)."""
 
     out: Path
     """Folder to write: report.html, report.json, report.md."""
     images: Path | None = None
     """Folder with one folder of pictures for each class."""
     dataset: str = ""
-    """Data set in its own layout below --root: cub, sop, imagenet, coop/NAME, captions/NAME, folder."""
+    """Data set in its own layout below --root. Pictures: cub, sop, imagenet, coop/NAME, revisited/NAME, folder, parquet.
+    Texts: captions/NAME, nanobeir/NAME, imdb, newsgroups, parquet."""
     root: Path | None = None
-    """Folder that holds the data set's own folder."""
+    """Folder that holds the data set's own folder; of parquet the table itself, or a folder of tables."""
     captions: Path | None = None
     """Captions in groups: .tsv lines GROUP<TAB>CAPTION, or .json/.jsonl objects with "image" and "caption"."""
     by: str = ""
-    """Feature maps, separated by commas; all of them by default: native,oti,isoclip,text-pca,mean (ovi for captions). "auto"
+    """Feature maps, separated by commas; all of them by default: native,oti,isoclip,text-pca,mean (ovi for texts). "auto"
     chooses map, steps and fusion with native features on a validation split and explains itself."""
     allow_single: bool = False
     """Go on when a class has one picture only: it has nothing to find and is left out of the means."""
@@ -122,13 +123,15 @@ def _fitted(folder: Path) -> Fitted:
 
 
 def _stamp(source: PictureSet | TextSet) -> str:
-    """Hash of the texts, or of the files' names, sizes and times: pieces of another input are not reused."""
-    digest = hashlib.sha256()
+    """Hash of the texts, or of the pictures' places and the files' sizes and times: pieces of another input are not reused."""
+    digest = hashlib.sha256(repr((source.queries, source.gallery)).encode())
     if isinstance(source, TextSet):
         digest.update(repr((source.texts, source.groups)).encode())
         return digest.hexdigest()
-    for path in source.paths:
-        if path.exists():
-            state = path.stat()
-            digest.update(f"{path} {state.st_size} {state.st_mtime_ns}\n".encode())
+    for picture in source.paths:
+        digest.update(f"{picture}\n".encode())
+    for file in dict.fromkeys(picture if isinstance(picture, Path) else picture.file for picture in source.paths):
+        if file.exists():
+            state = file.stat()
+            digest.update(f"{file} {state.st_size} {state.st_mtime_ns}\n".encode())
     return digest.hexdigest()

@@ -5,7 +5,7 @@ A frozen model maps x to y. A `Field` tells, at a point x, the error of each sam
 them up as one paper does and returns an `Inversion`.
 """
 
-from obvert.core.dataset import PictureSet, TextSet
+from obvert.core.dataset import Judged, PictureSet, Stored, TextSet
 from obvert.core.method import Inversion, Method
 from obvert.core.model import Card, DualEncoder, FeatureMap, Fitted, Modality, Reference
 from obvert.core.search import Eval, Field, Map, Objective, ObvertError, Progress, Solution, Solver, Status, Stop, descent
@@ -18,6 +18,7 @@ __all__ = [
     "Field",
     "Fitted",
     "Inversion",
+    "Judged",
     "Map",
     "Method",
     "Modality",
@@ -30,6 +31,7 @@ __all__ = [
     "Solver",
     "Status",
     "Stop",
+    "Stored",
     "TextSet",
     "descent",
 ]

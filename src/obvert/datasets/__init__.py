@@ -1,6 +1,7 @@
 """Layouts in which collections lie on disk, one family a file: `read(root, variant)` gives a `PictureSet` or a `TextSet`.
 
 A data set's name is its file's stem, with a variant after a slash where the family has several: "cub", "coop/dtd".
+`VARIANTS` lists them; () where there are none, None where the layout itself judges what comes after the slash.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ def read(name: str, root: str | Path) -> PictureSet | TextSet:
     """
     family, _, variant = name.partition("/")
     layout = module("datasets", family)
-    variants: list[str] = sorted(layout.VARIANTS)
-    if variant not in (variants or [""]):
+    variants: list[str] | None = None if layout.VARIANTS is None else sorted(layout.VARIANTS)
+    if variants is not None and variant not in (variants or [""]):
         raise ObvertError(unknown(f"variant of {family}", variant, variants) if variants else f"{family} has no variants")
     found: PictureSet | TextSet = layout.read(Path(root), variant)
     return found

@@ -14,11 +14,14 @@ References:
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+from obvert.metrics._ranking import Ranking, check_features, check_lists, listed, search
+
+MEASURES = ("map", "map_at_r", "r_precision", "recall_at_1")
 
 
 def average_precision(scores: Tensor, relevant: Tensor) -> Tensor:
@@ -34,17 +37,17 @@ def average_precision(scores: Tensor, relevant: Tensor) -> Tensor:
     Raises:
         ValueError: shapes that differ, relevance that is not bool, or scores with NaN.
     """
-    return _Ranking(scores, relevant).average_precision()
+    return Ranking(scores, relevant).average_precision()
 
 
 def average_precision_at_r(scores: Tensor, relevant: Tensor) -> Tensor:
     """Average precision of the first R ranks; arguments, result and errors as in `average_precision`."""
-    return _Ranking(scores, relevant).average_precision_at_r()
+    return Ranking(scores, relevant).average_precision_at_r()
 
 
 def r_precision(scores: Tensor, relevant: Tensor) -> Tensor:
     """Share of relevant items among the first R ranks; arguments, result and errors as in `average_precision`."""
-    return _Ranking(scores, relevant).r_precision()
+    return Ranking(scores, relevant).r_precision()
 
 
 def recall_at_k(scores: Tensor, relevant: Tensor, k: int) -> Tensor:
@@ -61,7 +64,7 @@ def recall_at_k(scores: Tensor, relevant: Tensor, k: int) -> Tensor:
     Raises:
         ValueError: k below 1, or what `average_precision` refuses.
     """
-    return _Ranking(scores, relevant).recall_at(k)
+    return Ranking(scores, relevant).recall_at(k)
 
 
 def retrieval(
@@ -91,23 +94,45 @@ def retrieval(
     Raises:
         ValueError: shapes that do not fit, features that are not finite, self_index outside the gallery, or chunk below 1.
     """
-    _check(queries, gallery, query_labels, gallery_labels, self_index, chunk)
-    gallery = gallery.double()
+    check_features(queries, gallery, chunk)
+    _check(queries, gallery, query_labels, gallery_labels, self_index)
 
-    def measure(rows: Tensor) -> Tensor:
-        scores = (queries[rows].double() @ gallery.T).float()
+    def mark(rows: Tensor, scores: Tensor) -> Tensor:
         if self_index is not None:
             scores.scatter_(1, self_index[rows, None], -torch.inf)
-        ranking = _Ranking(scores, query_labels[rows, None] == gallery_labels)
-        return torch.stack(
-            [ranking.average_precision(), ranking.average_precision_at_r(), ranking.r_precision(), ranking.recall_at(1)]
-        )
+        return query_labels[rows, None] == gallery_labels
 
-    # Made beforehand: small results that live on between large ones already freed would keep the heap from reusing them.
-    values = torch.empty(4, len(queries), dtype=torch.float64, device=queries.device)
-    for rows in torch.arange(len(queries), device=queries.device).split(chunk):
-        values[:, rows] = measure(rows)
-    return {name: row.clone() for name, row in zip(("map", "map_at_r", "r_precision", "recall_at_1"), values, strict=True)}
+    return _named(search(queries, gallery, mark, _measure, len(MEASURES), chunk))
+
+
+def judged_retrieval(
+    queries: Tensor,
+    gallery: Tensor,
+    relevant: Sequence[Sequence[int]],
+    *,
+    junk: Sequence[Sequence[int]] | None = None,
+    chunk: int = 512,
+) -> dict[str, Tensor]:
+    """Rank the gallery for every query by inner product; what is relevant is listed query by query.
+
+    Args:
+        queries: (Q, d) unit features.
+        gallery: (N, d) unit features.
+        relevant: of each query, rows of the gallery.
+        junk: of each query, rows of the gallery that are taken out of its ranking; None takes out nothing.
+        chunk: as in `retrieval`.
+
+    Returns:
+        As `retrieval`.
+
+    Raises:
+        ValueError: shapes that do not fit, features that are not finite, rows outside the gallery, or chunk below 1.
+    """
+    check_features(queries, gallery, chunk)
+    check_lists("relevant rows", relevant, queries, gallery)
+    if junk is not None:
+        check_lists("junk rows", junk, queries, gallery)
+    return _named(search(queries, gallery, listed(relevant, junk), _measure, len(MEASURES), chunk))
 
 
 def bootstrap(values: Tensor, *, seed: int = 0, draws: int = 1000, level: float = 0.95) -> tuple[float, float, float]:
@@ -137,59 +162,20 @@ def bootstrap(values: Tensor, *, seed: int = 0, draws: int = 1000, level: float 
     return values.mean().item(), low, high
 
 
-class _Ranking:
-    """Relevance in order of rank, sorted once for all measures; column k is rank k, column 0 is before the first."""
-
-    def __init__(self, scores: Tensor, relevant: Tensor) -> None:
-        if scores.ndim != 2 or scores.shape != relevant.shape or relevant.dtype != torch.bool:
-            got = f"{tuple(scores.shape)} and {tuple(relevant.shape)} {relevant.dtype}"
-            raise ValueError(f"need scores (Q, N) and relevant (Q, N) torch.bool, got {got}")
-        if bad := int(scores.isnan().any(dim=1).sum()):
-            raise ValueError(f"need scores without NaN, got {bad} of {len(scores)} queries with NaN")
-        order = scores.sort(dim=1, descending=True, stable=True).indices
-        self.relevant = F.pad((relevant & (scores != -torch.inf)).gather(1, order), (1, 0))
-        self.hits = self.relevant.cumsum(1, dtype=torch.float64)
-        self.total = self.hits[:, -1]
-
-    @cached_property
-    def gains(self) -> Tensor:
-        """Running sum of precision@k * rel_k; a scan, whose rounding is the same for every number of rows."""
-        rank = torch.arange(self.hits.shape[1], device=self.hits.device).clamp(min=1)
-        return (self.hits / rank).mul_(self.relevant).cumsum_(1)
-
-    def _at_r(self, running: Tensor) -> Tensor:
-        return running.gather(1, self.total.long()[:, None]).squeeze(1) / self.total
-
-    def average_precision(self) -> Tensor:
-        return self.gains[:, -1] / self.total
-
-    def average_precision_at_r(self) -> Tensor:
-        return self._at_r(self.gains)
-
-    def r_precision(self) -> Tensor:
-        return self._at_r(self.hits)
-
-    def recall_at(self, k: int) -> Tensor:
-        if k < 1:
-            raise ValueError(f"need k >= 1, got {k}")
-        found = (self.hits[:, min(k, self.hits.shape[1] - 1)] > 0).double()
-        return found.masked_fill(self.total == 0, torch.nan)
+def _measure(ranking: Ranking) -> tuple[Tensor, ...]:
+    return ranking.average_precision(), ranking.average_precision_at_r(), ranking.r_precision(), ranking.recall_at(1)
 
 
-def _check(
-    queries: Tensor, gallery: Tensor, query_labels: Tensor, gallery_labels: Tensor, self_index: Tensor | None, chunk: int
-) -> None:
-    if queries.ndim != 2 or gallery.ndim != 2 or queries.shape[1] != gallery.shape[1]:
-        raise ValueError(f"need queries (Q, d) and gallery (N, d), got {tuple(queries.shape)} and {tuple(gallery.shape)}")
+def _named(values: Tensor) -> dict[str, Tensor]:
+    return {name: row.clone() for name, row in zip(MEASURES, values, strict=True)}
+
+
+def _check(queries: Tensor, gallery: Tensor, query_labels: Tensor, gallery_labels: Tensor, self_index: Tensor | None) -> None:
     for name, labels, features in (("query", query_labels, queries), ("gallery", gallery_labels, gallery)):
         if labels.shape != features.shape[:1]:
             raise ValueError(f"need one {name} label for each of {len(features)} rows, got shape {tuple(labels.shape)}")
-        if bad := int((~features.isfinite()).any(dim=1).sum()):
-            raise ValueError(f"need finite {name} features, got {bad} of {len(features)} rows with NaN or infinity")
     if self_index is not None:
         if self_index.shape != query_labels.shape or self_index.dtype != torch.long:
             raise ValueError(f"need self_index ({len(queries)},) torch.int64, got {tuple(self_index.shape)} {self_index.dtype}")
         if bad := int(((self_index < 0) | (self_index >= len(gallery))).sum()):
             raise ValueError(f"need self_index in [0, {len(gallery)}), got {bad} outside")
-    if chunk < 1:
-        raise ValueError(f"need chunk >= 1, got {chunk}")

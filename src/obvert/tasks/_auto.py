@@ -83,8 +83,9 @@ def explain(choice: Choice, validation: Collection) -> list[Block]:
 def hold_out(collection: Collection, *, seed: int = 0) -> tuple[Collection, Collection]:
     """Split a collection into one to choose on and one to test on.
 
-    Where queries have a gallery of their own, validation pictures are taken from that gallery and the test stays whole.
-    Otherwise a share of each class (of the groups, for texts) is taken out of the test queries; it stays in the gallery.
+    Where queries have a gallery of their own, validation rows are taken from that gallery and the test stays whole.
+    Otherwise a share of each class is taken out of the test queries; it stays in the gallery. Of captions in groups, each
+    with one query, a share of the groups is taken.
 
     Args:
         collection: what is searched.
@@ -94,11 +95,13 @@ def hold_out(collection: Collection, *, seed: int = 0) -> tuple[Collection, Coll
         The validation collection, none of whose rows is a test query, and the test collection.
 
     Raises:
-        ObvertError: when no class is large enough to give to both.
+        ObvertError: when no class is large enough to give to both, or relevance is listed query by query.
     """
+    if collection.judged:
+        raise ObvertError("auto needs classes or groups to choose on, got relevance listed query by query; name the feature map")
     draw = torch.Generator().manual_seed(seed)
     labels = collection.labels
-    if collection.modality == "text":
+    if collection.modality == "text" and len(labels[collection.query_rows].unique()) == len(collection.query_rows):
         return _hold_out_groups(collection, draw)
     own = not torch.isin(collection.query_rows, collection.gallery_rows).any()
     pool = collection.gallery_rows if own else collection.query_rows

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from obvert.core import DualEncoder, PictureSet, Progress
+from obvert.core import DualEncoder, Judged, PictureSet, Progress, Stored
 from obvert.io import PictureError, read_images
 from obvert.store import Run
 
@@ -48,7 +50,7 @@ def encode(model: DualEncoder, pictures: PictureSet, *, run: Run | None = None, 
     for i, start in enumerate(range(0, total, CHUNK)):
         part = paths[start : start + CHUNK]
 
-        def make(part: list = part) -> dict[str, Tensor]:
+        def make(part: Sequence[Path | Stored] = part) -> dict[str, Tensor]:
             images, kept = [], []
             for path in part:
                 try:
@@ -76,22 +78,29 @@ def _without(pictures: PictureSet, kept: list[bool]) -> PictureSet:
     stay = [label for label in range(len(pictures.classes)) if label not in lost]
     new = {label: i for i, label in enumerate(stay)}
 
-    def rows(old: list[int] | None) -> list[int] | None:
-        return None if old is None else [place[row] for row in old if row in place]
+    def rows(old: Sequence[int]) -> list[int]:
+        return [place[row] for row in old if row in place]
+
+    def lists(old: Sequence[Sequence[int]]) -> list[list[int]]:
+        return [rows(mine) for query, mine in zip(pictures.queries or [], old, strict=True) if query in place]
+
+    def again(old: Judged) -> Judged:
+        return replace(old, relevant=lists(old.relevant), junk=lists(old.junk))
 
     return replace(
         pictures,
         paths=[pictures.paths[row] for row in place],
         labels=[new[pictures.labels[row]] for row in place],
         classes=[pictures.classes[label] for label in stay],
-        queries=rows(pictures.queries),
-        gallery=rows(pictures.gallery),
+        queries=None if pictures.queries is None else rows(pictures.queries),
+        gallery=None if pictures.gallery is None else rows(pictures.gallery),
+        judged={level: again(judged) for level, judged in pictures.judged.items()},
     )
 
 
-def _reason(path: object) -> str:
+def _reason(path: Path | Stored) -> str:
     try:
-        read_images(path)  # type: ignore[arg-type]
+        read_images(path)
     except PictureError as error:
         return str(error)
     return f"{path}: could not be read when it was first tried"

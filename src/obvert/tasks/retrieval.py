@@ -1,12 +1,10 @@
 """Retrieval within one modality: pictures by a picture, or texts by a text, under every feature map side by side.
 
-Pictures: every picture queries all others; relevant are those of its class. Texts: the first caption of each group
-queries the others; relevant are those of its group. The query itself is never in its gallery.
+Who searches whom, and what is right, the collection says; the query itself is never in its gallery.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,39 +12,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from obvert.core import DualEncoder, FeatureMap, Fitted, Method, Modality, ObvertError, PictureSet, Progress, Reference
-from obvert.metrics import bootstrap, retrieval
+from obvert.core import DualEncoder, FeatureMap, Fitted, Method, Progress, Reference
+from obvert.metrics import bootstrap, judged_retrieval, retrieval, revisited
 from obvert.report import Curves, Gallery, GalleryRow, Histograms, Table
 from obvert.store import Run
 from obvert.tasks._apply import Applied, apply
+from obvert.tasks._collection import Collection, all_against_all, as_split, check_classes, first_against_rest
 
-MEASURES = ("map", "map_at_r", "r_precision", "recall_at_1")
-COLUMNS = ["features", *MEASURES, "steps", "seconds_per_query", "queries", "gallery"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Collection:
-    """Native features with labels, and who queries whom."""
-
-    features: Tensor
-    """(N, d) unit norm."""
-    labels: Tensor
-    """(N,) int64."""
-    query_rows: Tensor
-    """(Q,) rows that query."""
-    gallery_rows: Tensor
-    """(G,) rows that are searched."""
-    modality: Modality
-
-    @property
-    def self_index(self) -> Tensor | None:
-        """(Q,) the place of each query in the gallery; None when no query is in it."""
-        place = torch.full((len(self.labels),), -1)
-        place[self.gallery_rows] = torch.arange(len(self.gallery_rows))
-        found = place[self.query_rows]
-        if (found < 0).all():
-            return None
-        return found
+__all__ = [
+    "Collection",
+    "Outcome",
+    "all_against_all",
+    "as_split",
+    "check_classes",
+    "compare",
+    "curves",
+    "examples",
+    "first_against_rest",
+    "judge",
+    "similarities",
+    "step_curve",
+    "table",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,58 +45,6 @@ class Outcome:
     """{measure: (Q,)}; NaN where a query has nothing relevant."""
     row: dict[str, Any]
     """For the report."""
-
-
-def all_against_all(features: Tensor, labels: Tensor) -> Collection:
-    """Every picture queries all others."""
-    rows = torch.arange(len(labels))
-    return Collection(features=features, labels=labels, query_rows=rows, gallery_rows=rows, modality="image")
-
-
-def check_classes(pictures: PictureSet, *, allow_single: bool = True) -> None:
-    """Refuse a set in which pictures search in vain.
-
-    Args:
-        pictures: the set.
-        allow_single: take a class of one picture when others have more. A data set with its own queries may have some.
-
-    Raises:
-        ObvertError: when no query has anything to find, or a class has one picture and that is not allowed.
-    """
-    if pictures.queries is not None and pictures.gallery is not None:
-        if not {pictures.labels[row] for row in pictures.queries} & {pictures.labels[row] for row in pictures.gallery}:
-            raise ObvertError("need a class in both queries and gallery, got none: no query has anything to find")
-        return
-    counts = Counter(pictures.labels)
-    single = [pictures.classes[label] for label, count in sorted(counts.items()) if count == 1]
-    if len(single) == len(counts):
-        raise ObvertError("need a class with two readable pictures or more, got one in each: no query has anything to find")
-    if single and not allow_single:
-        more = f" and {len(single) - 1} more" if len(single) > 1 else ""
-        raise ObvertError(
-            f"need two pictures or more of each class, got one of {single[0]!r}{more}: nothing to find for it; "
-            "--allow-single goes on and leaves it out of the means"
-        )
-
-
-def as_split(pictures: PictureSet, features: Tensor) -> Collection:
-    """Who searches whom as the data set says: all all others, or its queries its gallery; ObvertError if in vain."""
-    check_classes(pictures)
-    labels = torch.tensor(pictures.labels)
-    if pictures.queries is None or pictures.gallery is None:
-        return all_against_all(features, labels)
-    rows, searched = torch.tensor(pictures.queries), torch.tensor(pictures.gallery)
-    return Collection(features=features, labels=labels, query_rows=rows, gallery_rows=searched, modality="image")
-
-
-def first_against_rest(features: Tensor, groups: Tensor) -> Collection:
-    """The first text of each group queries all texts that are not first."""
-    found = {group: i for i, group in reversed(list(enumerate(groups.tolist())))}
-    first = torch.tensor(sorted(found.values()), dtype=torch.int64)
-    rest = torch.tensor(sorted(set(range(len(groups))) - set(first.tolist())), dtype=torch.int64)
-    if len(rest) == 0:
-        raise ObvertError("need groups of at least two captions to search texts by texts, got none")
-    return Collection(features=features, labels=groups, query_rows=first, gallery_rows=rest, modality="text")
 
 
 def compare(
@@ -138,12 +73,11 @@ def compare(
         progress: gives a progress callback for a name.
 
     Returns:
-        One outcome for each name, in that order.
+        One outcome for each name, in that order; of a collection with levels, those of each level together.
     """
     queries, gallery = collection.features[collection.query_rows], collection.features[collection.gallery_rows]
-    outcomes = []
-    for name in by:
-        applied = apply(
+    mapped = [
+        apply(
             name,
             model,
             queries,
@@ -155,38 +89,60 @@ def compare(
             seed=seed,
             progress=progress(name),
         )
-        outcomes.append(judge(applied, collection, task=task, model=model.card.name, seed=seed))
-    return outcomes
+        for name in by
+    ]
+    return [
+        judge(applied, collection, task=task, level=level, model=model.card.name, seed=seed)
+        for level in collection.levels
+        for applied in mapped
+    ]
 
 
-def judge(applied: Applied, collection: Collection, *, task: str, model: str, seed: int = 0) -> Outcome:
-    """Measure mapped features on a collection."""
-    labels = collection.labels
-    found = retrieval(
-        applied.queries,
-        applied.gallery,
-        labels[collection.query_rows],
-        labels[collection.gallery_rows],
-        self_index=collection.self_index,
-    )
-    row: dict[str, Any] = {"task": task, "model": model, "features": applied.name}
-    for measure in MEASURES:
-        mean, *interval = bootstrap(found[measure], seed=seed)
-        row |= {measure: mean, f"{measure}_interval": interval}
+def judge(applied: Applied, collection: Collection, *, task: str, model: str, level: str = "", seed: int = 0) -> Outcome:
+    """Measure mapped features on a collection, at one of its levels."""
+    found = measure(applied.queries, applied.gallery, collection, level)
+    row: dict[str, Any] = {"task": f"{task}, {level}" if level else task, "model": model, "features": applied.name}
+    for name, values in found.items():
+        mean, *interval = bootstrap(values, seed=seed)
+        row |= {name: mean, f"{name}_interval": interval}
     undefined = int(found["map"].isnan().sum())
     row |= {"seconds_per_query": applied.seconds, "queries": len(applied.queries), "gallery": len(applied.gallery)}
     row |= {"undefined_queries": undefined, "steps": None if applied.steps is None else applied.steps.double().mean().item()}
     return Outcome(applied=applied, scores=found, row=row)
 
 
+def measure(queries: Tensor, gallery: Tensor, collection: Collection, level: str = "") -> dict[str, Tensor]:
+    """Measure rankings as the collection says what is right.
+
+    Args:
+        queries: (Q, d) features of the collection's queries.
+        gallery: (G, d) features of its gallery.
+        collection: who searches whom.
+        level: one of its levels.
+
+    Returns:
+        {measure: (Q,)}, "map" among them; NaN where a query has nothing relevant.
+    """
+    if collection.judged:
+        relevant, junk = collection.places(level)
+        judged = revisited if collection.judged[level].trapezoidal else judged_retrieval
+        return judged(queries, gallery, relevant, junk=junk)
+    labels = collection.labels
+    asked, searched = labels[collection.query_rows], labels[collection.gallery_rows]
+    return retrieval(queries, gallery, asked, searched, self_index=collection.self_index)
+
+
 def table(outcomes: list[Outcome], title: str, note: str = "") -> Table:
-    """Outcomes as the report's table."""
+    """Outcomes as the report's table, a group for each level."""
+    measures = tuple(dict.fromkeys(name for o in outcomes for name in o.scores))
+    levels = ["task"] if len({o.row["task"] for o in outcomes}) > 1 else []
     return Table(
         title=title,
         rows=[o.row for o in outcomes],
-        columns=COLUMNS,
+        columns=[*levels, "features", *measures, "steps", "seconds_per_query", "queries", "gallery"],
         intervals={"map": "map_interval"},
-        best=MEASURES,
+        best=measures,
+        group=("task",),
         note=note,
     )
 
@@ -205,13 +161,8 @@ def step_curve(
         Steps and mAP.
     """
     gallery = collection.features[collection.gallery_rows] if reference is None else reference
-    labels = collection.labels
-    values = []
-    for step in sorted(at):
-        found = retrieval(
-            at[step], gallery, labels[collection.query_rows], labels[collection.gallery_rows], self_index=collection.self_index
-        )
-        values.append(found["map"].nanmean().item())
+    first = collection.levels[0]
+    values = [measure(at[step], gallery, collection, first)["map"].nanmean().item() for step in sorted(at)]
     return [float(step) for step in sorted(at)], values
 
 
@@ -234,9 +185,9 @@ def similarities(
 
     kind = collection.modality
     series: dict[str, Sequence[float]] = {f"{kind}–{kind}": draw(collection.features[collection.query_rows])}
-    for outcome in outcomes:
-        if outcome.applied.name in ("oti", "ovi"):
-            series[f"{outcome.applied.name.upper()}–{kind}"] = draw(outcome.applied.queries)
+    for applied in _once(outcomes):
+        if applied.name in ("oti", "ovi"):
+            series[f"{applied.name.upper()}–{kind}"] = draw(applied.queries)
     if texts is not None:
         other = "text" if kind == "image" else "image"
         series[f"{other}–{kind}"] = draw(texts)
@@ -252,7 +203,7 @@ def examples(
     count: int = 4,
     top: int = 6,
 ) -> Gallery:
-    """A few queries with their best results under each feature map.
+    """A few queries with their best results under each feature map, right or wrong at the first level.
 
     Args:
         outcomes: what was measured.
@@ -270,13 +221,17 @@ def examples(
     rows = []
     for q in asked:
         results: dict[str, list[tuple[Any, str, bool | None]]] = {}
-        for outcome in outcomes:
-            scores = outcome.applied.gallery @ outcome.applied.queries[q]
+        for applied in _once(outcomes):
+            scores = applied.gallery @ applied.queries[q]
             if place is not None:
                 scores[place[q]] = -torch.inf
             best = collection.gallery_rows[scores.topk(min(top, len(scores) - (place is not None))).indices].tolist()
-            right = collection.labels[int(collection.query_rows[q])]
-            results[outcome.applied.name] = [(show(i), label(i), bool(collection.labels[i] == right)) for i in best]
+            results[applied.name] = [(show(i), label(i), collection.verdict(q, i)) for i in best]
         row = int(collection.query_rows[q])
         rows.append(GalleryRow(query=show(row), label=label(row), results=results))
     return Gallery(title="What a few queries find", queries=rows)
+
+
+def _once(outcomes: list[Outcome]) -> list[Applied]:
+    """Each feature map once, however many levels it was judged at."""
+    return list({o.applied.name: o.applied for o in outcomes}.values())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
 
 from obvert.captions import read_captions
-from obvert.core import DualEncoder, FeatureMap, Fitted, Method, PictureSet, Progress, Reference, TextSet
+from obvert.core import DualEncoder, FeatureMap, Fitted, Method, PictureSet, Progress, Reference, Stored, TextSet
 from obvert.datasets import folder
 from obvert.io import read_images
 from obvert.metrics import linear_separability, modality_gap
@@ -36,7 +37,9 @@ def search_pictures(
     seed: int = 0,
     progress: Watch = lambda name: None,
 ) -> Report:
-    """Search labelled pictures by picture under every feature map, and classify the queries by class name.
+    """Search pictures by picture under every feature map, and classify the queries by class name.
+
+    Where queries are judged one by one, classes are not what is to be found, and nothing is classified.
 
     Args:
         model: a dual encoder.
@@ -62,18 +65,13 @@ def search_pictures(
     collection, outcomes, told = _compare(
         model, collection, by, reference, task="image-to-image", settings=settings, run=run, seed=seed, progress=progress
     )
-    asked, labels = features[collection.query_rows], collection.labels[collection.query_rows]
-    inverted = next((o.applied.queries for o in outcomes if o.applied.name == "oti"), None)
-    sides = ["native"] + ["oti"] * (inverted is not None)
-    classes = classification.classify(model, asked, labels, data.classes, by=sides, inverted=inverted, seed=seed)
+    classes = [] if data.judged else classified(model, collection, data.classes, outcomes, seed=seed)
     texts = model.text_features([classification.prompt(c) for c in data.classes]).cpu()
     warnings = [f"skipped: {reason}" for reason in encoded.broken]
-    if lonely := int(outcomes[0].row["undefined_queries"]) if outcomes else 0:
-        warnings.append(f"{lonely} queries have no other picture of their class in the gallery; they are left out of the means")
     blocks: list[Block] = [
         retrieval.table(outcomes, f"Pictures by picture: {len(data.paths)} pictures of {len(set(data.labels))} classes", NOTE),
         *told,
-        classification.table(classes),
+        *([classification.table(classes)] if classes else []),
         retrieval.similarities(outcomes, collection, texts, seed=seed),
         retrieval.examples(outcomes, collection, lambda i: thumbnail(data.paths[i]), lambda i: data.classes[data.labels[i]]),
         Text(title="The gap", lines=[gap_line(features, texts)]),
@@ -84,7 +82,7 @@ def search_pictures(
         blocks=blocks,
         rows=[o.row for o in outcomes] + classes,
         meta=meta(model, seed) | {"pictures": len(data.paths), "broken": len(encoded.broken), "classes": len(set(data.labels))},
-        warnings=warnings,
+        warnings=warnings + undefined(outcomes),
     )
 
 
@@ -99,7 +97,7 @@ def search_texts(
     seed: int = 0,
     progress: Watch = lambda name: None,
 ) -> Report:
-    """Search captions by caption under every feature map: the first of each group against the others.
+    """Search texts by text under every feature map: queries against their gallery, or first captions against the others.
 
     Args:
         model: a dual encoder.
@@ -116,18 +114,18 @@ def search_texts(
     """
     check(by, "text")
     data = captions if isinstance(captions, TextSet) else read_captions(captions)
-    texts, groups = data.texts, torch.tensor(data.groups)
+    texts = data.texts
     features = model.text_features(texts).cpu()
-    collection = retrieval.first_against_rest(features, groups)
-    reference = reference_of(model, names, text=features)
+    collection = retrieval.as_split(data, features)
+    reference = reference_of(model, names, text=features[collection.gallery_rows])
     collection, outcomes, told = _compare(
         model, collection, by, reference, task="text-to-text", settings=settings, run=run, seed=seed, progress=progress
     )
     blocks: list[Block] = [
-        retrieval.table(outcomes, f"Texts by text: {len(texts)} captions in {int(groups.max()) + 1} groups", NOTE),
+        retrieval.table(outcomes, f"Texts by text: {len(texts)} texts in {len(set(data.groups))} groups", NOTE),
         *told,
         retrieval.similarities(outcomes, collection, None, seed=seed),
-        retrieval.examples(outcomes, collection, lambda i: texts[i], lambda i: ""),
+        retrieval.examples(outcomes, collection, lambda i: shorten(texts[i], SHOWN, placeholder=" …"), lambda i: ""),
     ]
     return Report(
         title=f"Retrieval with {model.card.name}",
@@ -135,6 +133,7 @@ def search_texts(
         blocks=blocks,
         rows=[o.row for o in outcomes],
         meta=meta(model, seed) | {"captions": len(texts)},
+        warnings=undefined(outcomes),
     )
 
 
@@ -154,14 +153,16 @@ def _compare(
     return collection, outcomes, explain(choice, validation)
 
 
+SHOWN = 300
+"""Characters of a text that an example shows."""
 NOTE = (
     "Mean over queries with a 95 % bootstrap interval over queries. OTI and OVI change the query alone; closed-form maps "
     "change queries and gallery. A query's seconds are the map's own, without encoding."
 )
 
 
-def thumbnail(path: Path, side: int = 96) -> torch.Tensor:
-    """A small copy (3, h, w) of a picture file, longest side at most `side`."""
+def thumbnail(path: Path | Stored, side: int = 96) -> torch.Tensor:
+    """A small copy (3, h, w) of a picture, longest side at most `side`."""
     (picture,) = read_images(path)
     ratio = side / max(picture.shape[1:])
     if ratio >= 1:
@@ -177,12 +178,37 @@ def gap_line(image: torch.Tensor, text: torch.Tensor) -> str:
     return f"{means}; a linear classifier tells the two with accuracy {apart:.3f}."
 
 
+def classified(
+    model: DualEncoder, collection: retrieval.Collection, classes: list[str], outcomes: list[retrieval.Outcome], *, seed: int
+) -> list[dict[str, Any]]:
+    """Rows of zero-shot classification of the queries, with native features and, where there are any, OTI's."""
+    asked, labels = collection.features[collection.query_rows], collection.labels[collection.query_rows]
+    inverted = next((o.applied.queries for o in outcomes if o.applied.name == "oti"), None)
+    sides = ["native"] + ["oti"] * (inverted is not None)
+    return classification.classify(model, asked, labels, classes, by=sides, inverted=inverted, seed=seed)
+
+
+def undefined(outcomes: list[retrieval.Outcome]) -> list[str]:
+    """A warning for each level at which some queries have nothing to find."""
+    lonely = {o.row["task"]: o.row["undefined_queries"] for o in outcomes}
+    return [
+        f"{task}: {count} queries have nothing relevant in the gallery; they are left out of the means"
+        for task, count in lonely.items()
+        if count
+    ]
+
+
 def lead(outcomes: list[retrieval.Outcome]) -> str:
-    """The main finding in a sentence."""
-    best = max(outcomes, key=lambda o: o.row["map"])
-    native = next((o for o in outcomes if o.applied.name == "native"), None)
-    text = f"Best here: {best.applied.name} with mAP {best.row['map']:.3f}"
-    return text + (f", native {native.row['map']:.3f}." if native and native is not best else ".")
+    """The main finding in a sentence, one for each level."""
+    said = []
+    for task in dict.fromkeys(o.row["task"] for o in outcomes):
+        rivals = [o for o in outcomes if o.row["task"] == task]
+        best = max(rivals, key=lambda o: o.row["map"])
+        native = next((o for o in rivals if o.applied.name == "native"), None)
+        level = task.partition(", ")[2]
+        text = f"Best {f'at {level}' if level else 'here'}: {best.applied.name} with mAP {best.row['map']:.3f}"
+        said.append(text + (f", native {native.row['map']:.3f}." if native and native is not best else "."))
+    return " ".join(said)
 
 
 def meta(model: DualEncoder, seed: int) -> dict[str, object]:
