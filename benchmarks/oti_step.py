@@ -65,15 +65,15 @@ class Words:
         return {"input_ids": [*PREFIX, EOT]}
 
 
-def build() -> Any:
-    """CLIPModel with the text tower of ViT-B/32, random weights, and next to no vision tower."""
+def build(width: int = WIDTH) -> Any:
+    """CLIPModel with the text tower of ViT-B/32 (width 512) or L/14 (768), random weights, and next to no vision tower."""
     from transformers import CLIPConfig, CLIPModel
 
     text = {
-        "hidden_size": WIDTH,
-        "intermediate_size": 4 * WIDTH,
+        "hidden_size": width,
+        "intermediate_size": 4 * width,
         "num_hidden_layers": LAYERS,
-        "num_attention_heads": HEADS,
+        "num_attention_heads": width // (WIDTH // HEADS),
         "max_position_embeddings": CONTEXT,
         "vocab_size": VOCABULARY,
         "bos_token_id": PREFIX[0],
@@ -82,7 +82,7 @@ def build() -> Any:
     }
     vision = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "image_size": 8}
     torch.manual_seed(0)
-    config = CLIPConfig(text_config=text, vision_config=vision | {"patch_size": 8}, projection_dim=WIDTH)
+    config = CLIPConfig(text_config=text, vision_config=vision | {"patch_size": 8}, projection_dim=width)
     return CLIPModel(config).requires_grad_(False).eval()
 
 

@@ -13,7 +13,7 @@ from obvert.core import ObvertError
 from obvert.registry import unknown
 from obvert.report import write
 from obvert.store import Run, taken
-from obvert.tasks.cross_the_gap import Size, cross_the_gap
+from obvert.tasks.cross_the_gap import CLAIM, Size, cross_the_gap
 
 PAPERS = {"cross-the-gap": cross_the_gap}
 
@@ -45,7 +45,6 @@ def run(argv: Sequence[str]) -> int:
         report = PAPERS[options.name](models, size=options.size, run=work, progress=bar)
         report = replace(report, meta={**report.meta, "command": "obvert paper " + " ".join(argv)})
         write(report, work.folder)
-    claims = [{"task": "claims", "features": claim["claim"], **claim} for claim in report.meta["claims"]]
-    show([{k: v for k, v in claim.items() if k != "claim"} for claim in claims], as_json=options.json)
+    show([row for row in report.rows if row["task"] == CLAIM], as_json=options.json)
     say(f"report: {options.out / 'report.html'}", options.json)
     return 0
