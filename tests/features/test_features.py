@@ -66,3 +66,26 @@ def test_real_features_without_a_model(shared_data: Path) -> None:
         assert found > 0.5
     centred = obvert.Mean().fit(reference)
     assert obvert.metrics.modality_gap(centred(given["image"], "image"), centred(given["text"], "text")) < 0.1
+
+
+def test_real_pairs_from_bare_arrays_gap_retrieval_and_what_mean_removal_does_to_both(shared_data: Path) -> None:
+    given = {k: normalize(v.float(), dim=1) for k, v in load_file(shared_data / "clip500" / "features.safetensors").items()}
+    image, text, rows = given["image"], given["text"], torch.arange(500)
+    centred = obvert.Mean().fit(Reference(image=image, text=text))
+    moved = centred(image, "image"), centred(text, "text")
+    assert obvert.metrics.modality_gap(image, text) == pytest.approx(0.851, abs=0.01)
+    assert obvert.metrics.linear_separability(image, text) == 1.0
+    assert obvert.metrics.modality_gap(*moved) < 0.05
+
+    def precision(a: torch.Tensor, b: torch.Tensor) -> tuple[float, float]:
+        """Of texts for pictures, and of the other modality's half of the pair among pictures and texts together."""
+        both, twice = torch.cat([a, b]), torch.cat([rows, rows])
+        across = obvert.metrics.retrieval(a, b, rows, rows)["map"]
+        mixed = obvert.metrics.retrieval(both, both, twice, twice, self_index=torch.arange(1000))["map"]
+        return across.mean().item(), mixed.mean().item()
+
+    native, removed = precision(image, text), precision(*moved)
+    assert native[0] > 0.6
+    assert removed[0] == pytest.approx(native[0], abs=0.05)
+    assert native[1] < 0.01  # the gap: everything of one's own modality is nearer than the matching half
+    assert removed[1] > 0.1
