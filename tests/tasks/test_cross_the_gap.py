@@ -9,7 +9,7 @@ import torch
 
 from obvert.core import ObvertError
 from obvert.features.inverter import Inverter
-from obvert.tasks import _gap_control, _gap_pictures, _gap_texts, distil
+from obvert.tasks import _gap_control, _gap_pictures, _gap_texts, _signs, distil
 from obvert.tasks._gap_world import Bench, World, along, peak, see
 from obvert.tasks.cross_the_gap import CHOSEN, PUBLISHED, Size, judge
 
@@ -76,7 +76,7 @@ def test_the_control_has_no_text_and_knows_less(world: World) -> None:
     assert list(rows) == ["zoo/clip", "pixels, no training", "its image tower before training"]
     assert rows["zoo/clip"]["violations"] < rows["pixels, no training"]["violations"]
     assert 0 <= rows["zoo/clip"]["unrelated pictures closer than the right name"] <= 1
-    perfect = _gap_control.signs(torch.eye(2)[torch.arange(8) % 2], torch.arange(8) % 2)
+    perfect = _signs.signs(torch.eye(2)[torch.arange(8) % 2], torch.arange(8) % 2)
     assert (perfect["map"], perfect["violations"]) == (1, 0)
 
 

@@ -22,7 +22,7 @@ from obvert.report import Block, Report, Table, Text
 from obvert.store import Run
 from obvert.tasks import _gap_control as control
 from obvert.tasks import _gap_pictures as by_picture
-from obvert.tasks import retrieval
+from obvert.tasks import _signs, retrieval
 from obvert.tasks._claims import STUDENT, Claim, differences, summarise
 from obvert.tasks._gap_models import compare_models, others, trained_on
 from obvert.tasks._gap_texts import TASK as TEXTS
@@ -112,7 +112,7 @@ def cross_the_gap(
         ),
         _table(means, "two classes that texts tell apart", "Circles and squares", ["map", "violations", "kept"], TOY),
         _table(summarise(models), PICTURES, "Other models, other temperatures", [*MODELS], group=("model",)),
-        _table(summarise(signs), control.TASK, "Counter-evidence", list(SIGNS), COUNTER),
+        _table(summarise(signs), _signs.TASK, "Counter-evidence", list(_signs.COLUMNS), _signs.NOTE),
         Table(title="Published numbers", rows=NUMBERS, note="Mean average precision in per cent; none of them is a zoo model."),
         Text(title="How to read this", lines=READING),
     ]
@@ -129,17 +129,12 @@ def cross_the_gap(
 CLAIM = "claims"
 """Task of the report's rows that hold a claim."""
 MODELS = ("map", "gap", "separability", "zero_shot")
-SIGNS = ("map", "violations", "anisotropy", "uniformity", "gap", "unrelated pictures closer than the right name")
 CLAIMS = "Differences of mAP (of accuracy in classification), means over seeds. Unclear: the interval holds 0."
 SETTINGS = (
     "Chosen: step, settings or fusion weight from the validation scenes of the same seed. Auto chooses among all of them. The "
     "inverter is OTI at the chosen step, distilled. Where the gallery stays native, fusion by scores and by features rank alike."
 )
 TOY = "Kept: share of pictures that the two names classify rightly; only these search. Violations: triplets in the wrong order."
-COUNTER = (
-    "The same scenes, judged by image-only features too. Violations: how often a picture of another kind is more similar than "
-    "one of the same. Anisotropy: mean cosine. Uniformity: lower is more even."
-)
 READING = [
     "The hypothesis is that CLIP's image features are misaligned among themselves because training compares pictures only with "
     "texts, and that inversion repairs it by making the comparison inter-modal.",

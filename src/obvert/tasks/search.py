@@ -21,6 +21,7 @@ from obvert.tasks import classification, retrieval
 from obvert.tasks._apply import check, reference_of
 from obvert.tasks._auto import choose_all, explain, hold_out
 from obvert.tasks._encode import encode
+from obvert.tasks._signs import counter_evidence
 
 Watch = Callable[[str], Progress | None]
 
@@ -60,6 +61,10 @@ def search_pictures(
     retrieval.check_classes(given, allow_single=allow_single)
     encoded = encode(model, given, run=run, progress=progress("pictures"))
     data, features = encoded.pictures, encoded.features
+
+    def shown(row: int) -> torch.Tensor:
+        return thumbnail(data.paths[row])
+
     collection = retrieval.as_split(data, features)
     reference = reference_of(model, names, image=features[collection.gallery_rows])
     collection, outcomes, told = _compare(
@@ -67,20 +72,23 @@ def search_pictures(
     )
     classes = [] if data.judged else classified(model, collection, data.classes, outcomes, seed=seed)
     texts = model.text_features([classification.prompt(c) for c in data.classes]).cpu()
+    labels = torch.tensor(data.labels)
+    signs = [] if data.judged else [counter_evidence(model.card.name, features, labels, texts, shown, seed=seed)]
     warnings = [f"skipped: {reason}" for reason in encoded.broken]
     blocks: list[Block] = [
         retrieval.table(outcomes, f"Pictures by picture: {len(data.paths)} pictures of {len(set(data.labels))} classes", NOTE),
         *told,
         *([classification.table(classes)] if classes else []),
         retrieval.similarities(outcomes, collection, texts, seed=seed),
-        retrieval.examples(outcomes, collection, lambda i: thumbnail(data.paths[i]), lambda i: data.classes[data.labels[i]]),
+        retrieval.examples(outcomes, collection, shown, lambda i: data.classes[data.labels[i]]),
         Text(title="The gap", lines=[gap_line(features, texts)]),
+        *signs,
     ]
     return Report(
         title=f"Retrieval with {model.card.name}",
         lead=lead(outcomes),
         blocks=blocks,
-        rows=[o.row for o in outcomes] + classes,
+        rows=[o.row for o in outcomes] + classes + [row for table in signs for row in table.rows],
         meta=meta(model, seed) | {"pictures": len(data.paths), "broken": len(encoded.broken), "classes": len(set(data.labels))},
         warnings=warnings + undefined(outcomes),
     )
