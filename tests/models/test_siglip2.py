@@ -25,8 +25,7 @@ from obvert.models.parts.naflex import NaflexPreprocess, grid
 CPU = torch.device("cpu")
 PHOTOS = sorted((Path(__file__).parents[3] / "shared/data/photos").glob("*.png"))
 SIZES = [(64, 64), (65, 63), (300, 71), (71, 300), (500, 9), (3, 400), (1, 1), (7, 5), (640, 427), (32, 32)]
-IDS = [6, 5, 21, 13, 20, 25, 20, 5, 20, 11]
-"""Letters of "a photo of"."""
+IDS = tiny.GEMMA_PREFIX
 
 
 @pytest.fixture(scope="module")
@@ -164,20 +163,7 @@ def test_naflex_image_from_patches_is_exact(tmp_path: Path, most: int, patches: 
 
     truth, side = Siglip2Model.from_pretrained(tiny.write_siglip2(tmp_path, most)).eval().double(), math.isqrt(most)
     fast = siglip2.load(tmp_path, tiny.CARD, CPU, torch.float64).image_from_patches(patches)
-    tiny.assert_same(fast, lambda w: slow_square(truth, side, w), tiny.draw(2, *fast.shape))
-
-
-def slow_square(truth: Any, side: int, w: Tensor) -> Tensor:
-    """A blank square picture through the model's own code, its patch embeddings replaced by w along the raster."""
-    count = side * side
-    with tiny.replaced(
-        truth.vision_model.embeddings.patch_embedding, lambda _: w[:, [i * w.shape[1] // count for i in range(count)]]
-    ):
-        return truth.get_image_features(
-            pixel_values=torch.zeros(len(w), count, 3 * tiny.PATCH**2, dtype=w.dtype),
-            pixel_attention_mask=torch.ones(len(w), count, dtype=torch.int32),
-            spatial_shapes=torch.tensor([[side, side]] * len(w)),
-        ).pooler_output
+    tiny.assert_same(fast, lambda w: tiny.slow_square(truth, side, w), tiny.draw(2, *fast.shape))
 
 
 def test_naflex_batches_half_precision_and_frozen_shared_weights(naflex: Path) -> None:

@@ -39,17 +39,17 @@ def copy(tmp_path: Path) -> Path:
 def test_features_equal_the_reference(folder: Path) -> None:
     model, truth = obvert.load(str(folder), device="cpu"), slow.reference()
     mean, std = (np.array(slow.PREPROCESS[key]) for key in ("image_mean", "image_std"))
-    pixels = []
-    for picture in tiny.pictures():
+    pictures, pixels = [*tiny.pictures(), torch.arange(39 * 96).reshape(3, 39, 32) % 256 / 255], []
+    for picture in pictures:
         image = Image.fromarray((picture * 255).round().byte().permute(1, 2, 0).numpy())
         short = min(image.size)
         image = image.resize([int(tiny.SIDE * edge / short) for edge in image.size], Image.Resampling.BILINEAR)
-        left, top = ((edge - tiny.SIDE) // 2 for edge in image.size)
+        left, top = (round((edge - tiny.SIDE) / 2) for edge in image.size)  # as torchvision
         array = np.asarray(image.crop((left, top, left + tiny.SIDE, top + tiny.SIDE))) / 255
         pixels.append(torch.from_numpy((array - mean) / std).permute(2, 0, 1).float())
     image, text = truth.encode_image(torch.stack(pixels)), truth.encode_text(torch.tensor([*map(slow.sentence, tiny.TEXTS)]))
-    for ours, theirs in ((model.image_features(tiny.pictures()), image), (model.text_features(tiny.TEXTS), text)):
-        torch.testing.assert_close(ours.norm(dim=1), torch.ones(3))
+    for ours, theirs in ((model.image_features(pictures), image), (model.text_features(tiny.TEXTS), text)):
+        torch.testing.assert_close(ours.norm(dim=1), torch.ones(len(ours)))
         torch.testing.assert_close(ours, normalize(theirs), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(model.text_features(["a photo " * 30]).norm(dim=1), torch.ones(1))  # cut, its end token kept
 

@@ -71,6 +71,8 @@ def gemma(kind: str) -> Any:
     return getattr(transformers, kind)(vocab=vocabulary, merges=[], **how)
 
 
+GEMMA_PREFIX = [6, 5, 21, 13, 20, 25, 20, 5, 20, 11]
+"""Letters of "a photo of"."""
 GEMMA = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 1, "max_position_embeddings": 64, "projection_size": WIDTH}
 
 
@@ -134,6 +136,17 @@ def slow_image(convolution: nn.Module, encode: Callable[[Tensor], Tensor], w: Te
 
     with replaced(convolution, repeat):
         return encode(torch.zeros(len(w), 3, SIDE, SIDE, dtype=w.dtype))
+
+
+def slow_square(truth: Any, side: int, w: Tensor) -> Tensor:
+    """A blank square picture through the model's own code, its patch embeddings replaced by w along the raster."""
+    count = side * side
+    with replaced(truth.vision_model.embeddings.patch_embedding, lambda _: w[:, [i * w.shape[1] // count for i in range(count)]]):
+        return truth.get_image_features(
+            pixel_values=torch.zeros(len(w), count, 3 * PATCH**2, dtype=w.dtype),
+            pixel_attention_mask=torch.ones(len(w), count, dtype=torch.int32),
+            spatial_shapes=torch.tensor([[side, side]] * len(w)),
+        ).pooler_output
 
 
 def assert_same(fast: Callable[[Tensor], Tensor], slow: Callable[[Tensor], Tensor], x: Tensor) -> None:

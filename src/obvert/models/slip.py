@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
         dimension=model.text_projection.shape[1],
         width=text.embedding.shape[1],
         default_patches=PATCHES.get(len(vision.token), 1),
-        preprocess=read_preprocess(folder, model.side),
+        preprocess=replace(read_preprocess(folder, model.side), round_crop=True),  # SLIP crops with torchvision
         pixels_to_features=lambda pixels: vision(vision.patchify(pixels)),
         texts_to_features=texts_to_features,
         tokens_map=text.from_tokens,
