@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import string
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,6 +60,48 @@ def write_siglip(folder: Path) -> Path:
     return folder
 
 
+def gemma(kind: str) -> Any:
+    """A Gemma tokenizer of single letters and bytes as SigLIP 2 has it: no BOS, pad 0, EOS 1."""
+    import transformers
+
+    letters = [*string.ascii_lowercase, *string.ascii_uppercase, *(f"<0x{byte:02X}>" for byte in range(256))]
+    words = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "\N{LOWER ONE EIGHTH BLOCK}", *letters]
+    vocabulary = {word: i for i, word in enumerate(words)}
+    how = {"add_bos_token": False, "add_eos_token": True, "padding_side": "right", "model_input_names": ["input_ids"]}
+    return getattr(transformers, kind)(vocab=vocabulary, merges=[], **how)
+
+
+GEMMA_PREFIX = [6, 5, 21, 13, 20, 25, 20, 5, 20, 11]
+"""Letters of "a photo of"."""
+GEMMA = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 1, "max_position_embeddings": 64, "projection_size": WIDTH}
+
+
+def write_siglip2_fixed(folder: Path) -> Path:
+    """SigLIP 2 of a fixed resolution: SiglipModel with Gemma's tokenizer."""
+    from transformers import SiglipConfig, SiglipModel
+
+    words = gemma("GemmaTokenizer")
+    text = {**TOWER, **GEMMA, "vocab_size": len(words)}
+    roughen(SiglipModel(SiglipConfig(text_config=text, vision_config=PICTURE))).save_pretrained(folder)
+    words.save_pretrained(folder)
+    config = {"image_processor_type": "SiglipImageProcessorFast", "size": {"height": SIDE, "width": SIDE}, "resample": 2}
+    (folder / "preprocessor_config.json").write_text(json.dumps(config))
+    return folder
+
+
+def write_siglip2(folder: Path, most: int = 16) -> Path:
+    """SigLIP 2 NaFlex: Siglip2Model, at most that many patches a picture, position embeddings of a grid of 4 x 4."""
+    from transformers import Siglip2Config, Siglip2Model
+
+    words = gemma("Siglip2Tokenizer")
+    text, vision = {**TOWER, **GEMMA, "vocab_size": len(words)}, {**TOWER, "patch_size": PATCH, "num_patches": 16}
+    roughen(Siglip2Model(Siglip2Config(text_config=text, vision_config=vision))).save_pretrained(folder)
+    words.save_pretrained(folder)
+    config = {"image_processor_type": "Siglip2ImageProcessor", "patch_size": PATCH, "max_num_patches": most, "resample": 2}
+    (folder / "preprocessor_config.json").write_text(json.dumps(config))
+    return folder
+
+
 def pictures() -> list[Tensor]:
     """Three pictures of 8-bit levels and different sizes."""
     generator = torch.Generator().manual_seed(1)
@@ -92,7 +135,18 @@ def slow_image(convolution: nn.Module, encode: Callable[[Tensor], Tensor], w: Te
         return w[:, [i * w.shape[1] // count for i in range(count)]].transpose(1, 2).reshape(out.shape)
 
     with replaced(convolution, repeat):
-        return encode(torch.zeros(len(w), 3, SIDE, SIDE, dtype=torch.float64))
+        return encode(torch.zeros(len(w), 3, SIDE, SIDE, dtype=w.dtype))
+
+
+def slow_square(truth: Any, side: int, w: Tensor) -> Tensor:
+    """A blank square picture through the model's own code, its patch embeddings replaced by w along the raster."""
+    count = side * side
+    with replaced(truth.vision_model.embeddings.patch_embedding, lambda _: w[:, [i * w.shape[1] // count for i in range(count)]]):
+        return truth.get_image_features(
+            pixel_values=torch.zeros(len(w), count, 3 * PATCH**2, dtype=w.dtype),
+            pixel_attention_mask=torch.ones(len(w), count, dtype=torch.int32),
+            spatial_shapes=torch.tensor([[side, side]] * len(w)),
+        ).pooler_output
 
 
 def assert_same(fast: Callable[[Tensor], Tensor], slow: Callable[[Tensor], Tensor], x: Tensor) -> None:

@@ -16,14 +16,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
 from obvert.core import Card, ObvertError
 from obvert.hub import from_hub, weights_hash
 from obvert.models.parts.dual import Dual, agree
 from obvert.models.parts.preprocess import CLIP_MEAN, CLIP_STD, Preprocess
 from obvert.models.parts.towers import CausalText, VisionTower
-from obvert.models.parts.transformer import Apply, Block
+from obvert.models.parts.transformer import Apply, Block, packed
 
 PATCHES = {(14, 1024): 2}
 """Pseudo-patches of OVI by patch size and width, as published for ViT-L/14; 1 for all others."""
@@ -222,9 +221,7 @@ def _refuse(config: dict[str, Any]) -> None:
 
 def _block(layer: Any) -> Block:
     attention = layer.attn
-    weights = attention.in_proj_weight.chunk(3)
-    biases = (None,) * 3 if attention.in_proj_bias is None else attention.in_proj_bias.chunk(3)
-    query, key, value = (_affine(weight, bias) for weight, bias in zip(weights, biases, strict=True))
+    query, key, value = packed(attention.in_proj_weight, attention.in_proj_bias)
     return Block(
         norm1=layer.ln_1,
         query=query,
@@ -235,10 +232,6 @@ def _block(layer: Any) -> Block:
         mlp=nn.Sequential(layer.mlp, layer.ls_2),
         heads=attention.num_heads,
     )
-
-
-def _affine(weight: Tensor, bias: Tensor | None) -> Apply:
-    return lambda x: linear(x, weight, bias)
 
 
 def _projection(last: Any) -> Apply:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from obvert.core import Card, Map, ObvertError
-from obvert.models.parts.preprocess import Preprocess
 
 BATCH = 64
 """Pictures or texts run at a time."""
@@ -27,9 +27,10 @@ class Dual:
     width: int
     """Length of a text token's embedding."""
     default_patches: int
-    preprocess: Preprocess
-    pixels_to_features: Callable[[Tensor], Tensor]
-    """(B, 3, H, W) preprocessed pictures -> (B, d)."""
+    preprocess: Callable[[Sequence[Tensor]], Any]
+    """Pictures (3, H, W) in [0, 1] -> what the image tower takes, which has `to(device, dtype)`: (B, 3, H, W) or `Patches`."""
+    pixels_to_features: Callable[[Any], Tensor]
+    """Preprocessed pictures -> (B, d)."""
     texts_to_features: Callable[[Sequence[str]], Tensor]
     """Texts -> (B, d)."""
     tokens_map: Callable[[int], Map]

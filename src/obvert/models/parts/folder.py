@@ -40,25 +40,45 @@ def read_model(class_name: str, folder: Path) -> Any:
     return model.requires_grad_(False).eval()
 
 
-def read_tokenizer(folder: Path) -> Any:
-    """The folder's tokenizer; ObvertError when there is none."""
-    from transformers import AutoTokenizer
+def read_tokenizer(folder: Path, class_name: str = "AutoTokenizer") -> Any:
+    """The folder's tokenizer, of that class of transformers; ObvertError when there is none."""
+    import transformers
 
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        return getattr(transformers, class_name).from_pretrained(folder, local_files_only=True)
     except Exception as error:
         raise ObvertError(f"need a tokenizer in {folder}, got: {_line(error)}") from error
 
 
-def read_preprocess(folder: Path) -> Preprocess:
-    """The folder's preprocessor_config.json; ObvertError when it is missing or asks for what is not supported."""
+def read_preprocess(folder: Path, size: int | None = None) -> Preprocess:
+    """The folder's preprocessor_config.json.
+
+    Args:
+        folder: where it lies.
+        size: edge of the square pictures that the model takes, where that is to be checked.
+
+    Returns:
+        The preprocessing.
+
+    Raises:
+        ObvertError: when it is missing, or asks for what is not supported or for pictures of another size.
+    """
+    path = preprocessor_file(folder)
+    try:
+        preprocess = Preprocess.from_config(json.loads(path.read_text()))
+    except ValueError as error:
+        raise ObvertError(f"{path}: {error}") from error
+    if size is not None and preprocess.size != (size, size):
+        raise ObvertError(f"need pictures of {size}x{size} in {path}, got {'x'.join(map(str, preprocess.size))}")
+    return preprocess
+
+
+def preprocessor_file(folder: Path) -> Path:
+    """Where the preprocessing is told; ObvertError when nowhere."""
     for name in ("preprocessor_config.json", "processor_config.json"):
         path = folder / name
         if path.exists():
-            try:
-                return Preprocess.from_config(json.loads(path.read_text()))
-            except ValueError as error:
-                raise ObvertError(f"{path}: {error}") from error
+            return path
     raise ObvertError(f"need preprocessor_config.json in {folder}, got none")
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
+from torch.nn.functional import linear
 from torch.nn.functional import scaled_dot_product_attention as attention
 
 Apply = Callable[[Tensor], Tensor]
@@ -40,6 +42,13 @@ class Block:
         """The rest of the block for tokens x (B, T, d), given what their queries gathered."""
         x = x + self.out(attended.transpose(1, 2).flatten(2))
         return x + self.mlp(self.norm2(x))
+
+
+def packed(weight: Tensor, bias: Tensor | None) -> tuple[Apply, Apply, Apply]:
+    """Query, key and value of a model that keeps them in one (3 d, d) matrix and one (3 d,) bias or none."""
+    biases = (None,) * 3 if bias is None else bias.chunk(3)
+    query, key, value = (partial(linear, weight=w, bias=b) for w, b in zip(weight.chunk(3), biases, strict=True))
+    return query, key, value
 
 
 @torch.no_grad()
