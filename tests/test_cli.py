@@ -205,3 +205,61 @@ def test_features_that_are_none_train_no_inverter(given, said: str, tmp_path: Pa
     assert main(["inverter", "train", "--features", str(file), "--out", str(tmp_path / "out")]) == 2
     assert said in capsys.readouterr().err.strip().splitlines()[-1]
     assert [path.name for path in tmp_path.iterdir()] == ["features.safetensors"]
+
+
+def test_inverters_of_pictures_and_of_texts_and_one_of_another_model(folder: Path, tmp_path: Path, capsys) -> None:
+    for i, path in enumerate(sorted(folder.rglob("*.png"))):
+        shutil.copy(path, path.with_name(f"again-{i}.png"))
+    made = str(tmp_path / "of-pictures")
+    assert main(["inverter", "train", "--pictures", str(folder), "--steps", "2", "--hidden", "8", "--out", made, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["features"] == "inverter of oti"
+    lines = tmp_path / "texts.txt"
+    lines.write_text("\n".join(f"a {size} {name}" for size in ("small", "large") for name in kinds()[:12]))
+    said = str(tmp_path / "of-texts")
+    assert main(["inverter", "train", "--texts", str(lines), "--steps", "2", "--hidden", "8", "--out", said, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["features"] == "inverter of ovi"
+    other = [
+        "retrieve",
+        "--model",
+        "zoo/clip-smallgap",
+        "--images",
+        str(folder),
+        "--by",
+        "inverter",
+        "--out",
+        str(tmp_path / "x"),
+    ]
+    assert main([*other, "--inverter", made]) == 2
+    assert "inverter was made for zoo/clip" in capsys.readouterr().err.strip().splitlines()[-1]
+    assert main([*other[:2], "zoo/clip", *other[3:], "--inverter", said]) == 2
+    assert "without image features" in capsys.readouterr().err.strip().splitlines()[-1]
+    assert main([*other[:2], "zoo/clip", *other[3:], "--inverter", str(folder)]) == 2
+    assert "obvert.save wrote" in capsys.readouterr().err.strip().splitlines()[-1]
+    assert not (tmp_path / "x").exists()
+    assert not (tmp_path / "x.partial").exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["paper", "cross-the-gab", "--out", "OUT"], "did you mean cross-the-gap"),
+        (["paper", "cross-the-gap", "--seeds", "1", "--out", "OUT"], "2 to 10 seeds"),
+        (["inverter", "trian", "--out", "OUT"], "did you mean train"),
+        (["inverter", "train", "--texts", "a", "--pictures", "b", "--out", "OUT"], "pictures and texts"),
+        (["inverter", "train", "--pictures", "nowhere", "--out", "OUT"], "nowhere"),
+        (["inverter", "train", "--scenes", "5", "--out", "OUT"], "at least 20 features"),
+        (["zoo", "train", "clip", "--steps", "0", "--out", "OUT"], "steps >= 1"),
+        (["demo", "--pictures", "3", "--out", "OUT"], "need 128 pictures"),
+        (["retrieve", "--images", DOCS, "--by", "native,atuo", "--out", "OUT"], "did you mean auto"),
+    ],
+)
+def test_what_is_wrong_with_the_larger_tasks_is_said_in_one_line(argv, said: str, tmp_path: Path, capsys) -> None:
+    try:
+        code = main([arg.replace("OUT", str(tmp_path / "out")) for arg in argv])
+    except SystemExit as stop:
+        code = stop.code
+    assert code == 2
+    err = capsys.readouterr().err.strip()
+    assert said in " ".join(err.split())
+    assert "Traceback" not in err
+    assert not list(tmp_path.iterdir())

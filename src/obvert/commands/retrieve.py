@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from obvert.commands._common import ModelOptions, bars, parse, say, show
-from obvert.core import Fitted, ObvertError, PictureSet, TextSet
+from obvert.core import DualEncoder, Fitted, ObvertError, PictureSet, TextSet
 from obvert.methods.oti import OTI
 from obvert.methods.ovi import OVI
 from obvert.report import write
@@ -90,6 +90,9 @@ def run(argv: Sequence[str]) -> int:
     settings = {k: v for k, v in asdict(options).items() if k not in ("overwrite", "json", "device")}
     search: Any = search_texts if texts else partial(search_pictures, allow_single=options.allow_single)
     model = options.load()
+    if not options.by and (reason := _no_projections(model)):
+        by.remove("isoclip")
+        say(f"warning: isoclip is left out: {reason}", options.json)
     chosen = {crossing: method, **learned}
     mark = settings | {"sha256": model.card.sha256, "files": _stamp(source)}
     with Run(options.out, mark, overwrite=options.overwrite) as run, bars(options.json) as bar:
@@ -101,6 +104,15 @@ def run(argv: Sequence[str]) -> int:
     show(report.rows, as_json=options.json)
     say(f"report: {options.out / 'report.html'}", options.json)
     return 0
+
+
+def _no_projections(model: DualEncoder) -> str:
+    """Why a model has no projection matrices for isoclip; "" when it has."""
+    try:
+        model.projections()
+    except ObvertError as error:
+        return str(error)
+    return ""
 
 
 def _names(path: Path | None) -> list[str] | None:
