@@ -100,12 +100,13 @@ def demonstrate(
             )
     curves = {(split, r): retrieval.step_curve(_at(found[split, r]), views[split]) for split, r in found}
     chosen = {r: _peak(curves["validation", r]) for r in TOKENS}
+    bands = ["isoclip"] if reference.projections else []
     outcomes = retrieval.compare(
-        model, test, ["native", "isoclip", "text-pca", "mean"], reference, task="image-to-image", seed=seed
+        model, test, ["native", *bands, "text-pca", "mean"], reference, task="image-to-image", seed=seed
     )
     before = reference_of(model, image=views["validation"].features)
     tuned = []
-    for rival in ("isoclip", "text-pca"):
+    for rival in (*bands, "text-pca"):
         map = choose(rival, views["validation"], before)
         applied = apply(rival, model, test.features, test.features, modality="image", reference=reference, settings=map)
         tuned.append(label := f"{rival}, {_settings(map)}")
@@ -195,11 +196,12 @@ def _texts(
     texts = [caption(scene, sample_mention(rng)) for scene in scenes for _ in range(4)]
     features = model.text_features(texts).cpu()
     words = retrieval.first_against_rest(features, torch.arange(size.captions).repeat_interleave(4))
+    reference = reference_of(model, text=features)
     outcomes = retrieval.compare(
         model,
         words,
-        ["native", "ovi", "isoclip", "text-pca", "mean"],
-        reference_of(model, text=features),
+        ["native", "ovi", *(["isoclip"] if reference.projections else []), "text-pca", "mean"],
+        reference,
         task="text-to-text",
         settings={"ovi": OVI(steps=size.ovi_steps)},
         run=run,
