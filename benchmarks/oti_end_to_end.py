@@ -11,7 +11,7 @@ a batch of 64, 150 steps of torch's AdamW (lr 2e-2, decay 0.01), the last point.
 
 Aim: 100 times less time an image at equal or better precision. Exit code 1 when it is missed.
 
-Run: python benchmarks/oti_end_to_end.py    (about three minutes on two cores; --width 768 for ViT-L/14, --device cuda --batch 2048)
+Run: python benchmarks/oti_end_to_end.py   (three minutes on two cores; --width 768: ViT-L/14; --device cuda --batch 2048)
 
 References:
     | Cross the Gap: Exposing the Intra-modal Misalignment in CLIP via Modality Inversion (Mistretta et al., 2025)
