@@ -101,9 +101,7 @@ def demonstrate(
     curves = {(split, r): retrieval.step_curve(_at(found[split, r]), views[split]) for split, r in found}
     chosen = {r: _peak(curves["validation", r]) for r in TOKENS}
     bands = ["isoclip"] if reference.projections else []
-    outcomes = retrieval.compare(
-        model, test, ["native", *bands, "text-pca", "mean"], reference, task="image-to-image", seed=seed
-    )
+    outcomes = retrieval.compare(model, test, ["native", *bands, "text-pca", "mean"], reference, task="image-to-image", seed=seed)
     before = reference_of(model, image=views["validation"].features)
     tuned = []
     for rival in (*bands, "text-pca"):
