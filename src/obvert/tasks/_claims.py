@@ -50,7 +50,7 @@ def summarise(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             if isinstance(value, float) and values:
                 mean, low, high = interval(values)
                 first[name] = mean
-                if len(values) > 1 and name != "seconds_per_query":
+                if len(values) > 1 and name not in ("seconds_per_query", "steps"):
                     first[f"{name}_interval"] = [low, high]
         found.append(first | {"seeds": len(members)})
     return found
