@@ -16,6 +16,13 @@ def test_files_are_short_and_say_what_they_are_for(file: Path) -> None:
     assert not text or text.startswith('"""')
 
 
+@pytest.mark.parametrize("folder", ["tests", "benchmarks"])
+def test_tests_and_benchmarks_are_short_too(folder: str) -> None:
+    files = sorted((SOURCE.parents[1] / folder).rglob("*.py"))
+    assert files
+    assert [file.name for file in files if len(file.read_text(encoding="utf-8").splitlines()) > 300] == []
+
+
 RESTRICTED = SOURCE / "datasets" / "_unpickle.py"
 """The one reader of pickles: published ground truths, by an allow-list of plain data."""
 
