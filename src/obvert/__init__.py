@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from obvert import metrics
-    from obvert.core import Inversion, ObvertError, Status
+    from obvert.core import Autoencoder, Inversion, ObvertError, Status
     from obvert.features.isoclip import IsoCLIP
     from obvert.features.mean import Mean
     from obvert.features.text_pca import TextPCA
@@ -34,6 +34,7 @@ _HOMES = {
     "IsoCLIP": "features.isoclip",
     "TextPCA": "features.text_pca",
     "Mean": "features.mean",
+    "Autoencoder": "core",
     "Inversion": "core",
     "Status": "core",
     "ObvertError": "core",
@@ -41,6 +42,7 @@ _HOMES = {
 __all__ = [
     "OTI",
     "OVI",
+    "Autoencoder",
     "Inversion",
     "IsoCLIP",
     "Mean",

@@ -5,13 +5,17 @@ A frozen model maps x to y. A `Field` tells, at a point x, the error of each sam
 them up as one paper does and returns an `Inversion`.
 """
 
+from obvert.core.autoencoder import Autoencoder
 from obvert.core.dataset import Judged, PictureSet, Stored, TextSet
+from obvert.core.diffusion import Diffusion, Schedule
 from obvert.core.method import Inversion, Method
 from obvert.core.model import Card, DualEncoder, FeatureMap, Fitted, Modality, Reference
 from obvert.core.search import Eval, Field, Map, Objective, ObvertError, Progress, Solution, Solver, Status, Stop, descent
 
 __all__ = [
+    "Autoencoder",
     "Card",
+    "Diffusion",
     "DualEncoder",
     "Eval",
     "FeatureMap",
@@ -27,6 +31,7 @@ __all__ = [
     "PictureSet",
     "Progress",
     "Reference",
+    "Schedule",
     "Solution",
     "Solver",
     "Status",

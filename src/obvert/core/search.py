@@ -40,6 +40,8 @@ class Eval(NamedTuple):
     """Like x: the direction to move against."""
     terms: Mapping[str, Tensor] = {}
     """{name: (B,)} the parts of the error."""
+    residual: Tensor | None = None
+    """(B, ...) what should become 0, where that is not the direction itself, e.g. pixels, for solvers that fit it."""
 
 
 Field = Callable[[Tensor], Eval]
@@ -144,8 +146,12 @@ class Solver(ABC, Generic[S]):
         """The state before the first step."""
 
     @abstractmethod
-    def step(self, x: Tensor, direction: Tensor, state: S) -> tuple[Tensor, S]:
-        """The next point and state."""
+    def step(self, x: Tensor, now: Eval, state: S) -> tuple[Tensor, S]:
+        """The next point and state, from what the field says at x."""
+
+    def by_gradient(self, step: int) -> bool:
+        """Whether this solver, at this step, needs the gradient of the squared residual as its direction."""
+        return False
 
 
 class Stop(ABC):

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from obvert.core import Solver
+from obvert.core import Eval, Solver
 
 
 class Moments(NamedTuple):
@@ -49,8 +49,8 @@ class Adam(Solver[Moments]):
     def init(self, x: Tensor) -> Moments:
         return Moments(torch.zeros_like(x), torch.zeros_like(x), 0)
 
-    def step(self, x: Tensor, direction: Tensor, state: Moments) -> tuple[Tensor, Moments]:
-        (b1, b2), k = self.betas, state.steps + 1
+    def step(self, x: Tensor, now: Eval, state: Moments) -> tuple[Tensor, Moments]:
+        (b1, b2), k, direction = self.betas, state.steps + 1, now.direction
         mean = torch.lerp(state.mean, direction, 1 - b1)
         square = torch.lerp(state.square, direction * direction, 1 - b2)
         scale = (square / (1 - b2**k)).sqrt() + self.eps

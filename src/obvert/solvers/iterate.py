@@ -1,6 +1,6 @@
 """The one loop: a field, a solver, a start; each sample ends by itself.
 
-    error_k, direction_k = field(x_k)          x_{k+1} = solver.step(x_k, direction_k)
+    error_k, direction_k = field(x_k)          x_{k+1} = solver.step(x_k, error_k, direction_k)
 
 A sample that has ended no longer moves, whatever the others do. Nothing inside a step waits for the device: masks do
 the bookkeeping, and the host asks only every `check_every` steps whether all samples have ended.
@@ -104,7 +104,7 @@ def iterate(
                 kept.update({s: x for s in snapshots if s > k})
                 break
         if k < max_steps:
-            moved, state = solver.step(x, now.direction, state)
+            moved, state = solver.step(x, now, state)
             x = torch.where(running.view(wide), moved, x)
     take = torch.ones_like(running) if keep == "best" else status == int(Status.NON_FINITE)
     return Solution(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from obvert.core import Solver
+from obvert.core import Eval, Solver
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,6 @@ class SGD(Solver[Tensor]):
     def init(self, x: Tensor) -> Tensor:
         return torch.zeros_like(x)
 
-    def step(self, x: Tensor, direction: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        velocity = self.momentum * state + direction
+    def step(self, x: Tensor, now: Eval, state: Tensor) -> tuple[Tensor, Tensor]:
+        velocity = self.momentum * state + now.direction
         return x - self.lr * velocity, velocity
