@@ -14,7 +14,7 @@ from obvert.registry import KINDS, find, module, names, unknown
 def test_names_import_nothing_heavy() -> None:
     code = """
 import sys, obvert, obvert.registry as registry
-assert registry.names("methods") == ["oti", "ovi"], registry.names("methods")
+assert {"oti", "ovi", "decoder-inversion"} <= set(registry.names("methods")), registry.names("methods")
 for kind in registry.KINDS:
     assert registry.names(kind)
 heavy = {"torch", "transformers", "numpy", "sklearn", "matplotlib"} & set(sys.modules)
@@ -25,7 +25,8 @@ assert not heavy, heavy
 
 def test_a_file_is_its_name() -> None:
     assert names("features") == ["inverter", "isoclip", "mean", "text-pca"]
-    assert names("solvers") == ["adam", "sgd"]
+    assert {"adam", "anderson", "forward", "inertial-km"} <= set(names("solvers"))
+    assert not {"iterate", "plateau", "residual-rate"} & set(names("solvers"))
     assert "open-clip" in names("models")
     assert not [name for kind in KINDS for name in names(kind) if name.startswith("-") or "_" in name]
 

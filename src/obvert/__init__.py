@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from obvert import metrics
+    from obvert import metrics, solvers
     from obvert.core import Autoencoder, Inversion, ObvertError, Status
     from obvert.features.isoclip import IsoCLIP
     from obvert.features.mean import Mean
     from obvert.features.text_pca import TextPCA
     from obvert.io import read_images
+    from obvert.methods.decoder_inversion import DecoderInversion
+    from obvert.methods.gradient_decoder_inversion import GradientDecoderInversion
     from obvert.methods.oti import OTI
     from obvert.methods.ovi import OVI
     from obvert.models import load
@@ -28,6 +30,8 @@ _HOMES = {
     "read_images": "io",
     "save": "store",
     "open": "store",
+    "DecoderInversion": "methods.decoder_inversion",
+    "GradientDecoderInversion": "methods.gradient_decoder_inversion",
     "OTI": "methods.oti",
     "OVI": "methods.ovi",
     "Plateau": "solvers.plateau",
@@ -43,6 +47,8 @@ __all__ = [
     "OTI",
     "OVI",
     "Autoencoder",
+    "DecoderInversion",
+    "GradientDecoderInversion",
     "Inversion",
     "IsoCLIP",
     "Mean",
@@ -55,14 +61,15 @@ __all__ = [
     "open",
     "read_images",
     "save",
+    "solvers",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(f"obvert.{_HOMES[name]}"), name)
-    if name == "metrics":
-        return importlib.import_module("obvert.metrics")
+    if name in ("metrics", "solvers"):
+        return importlib.import_module(f"obvert.{name}")
     raise AttributeError(f"module 'obvert' has no attribute {name!r}")
 
 

@@ -24,7 +24,7 @@ KINDS = {
     "datasets": "",
 }
 """Each kind and the noun of `obvert.core` that its files implement ("" where a file is used as a module)."""
-SUPPORT = {"solvers": {"iterate", "plateau"}}
+SUPPORT = {"solvers": {"iterate", "plateau", "residual-rate"}}
 
 
 def names(kind: str) -> list[str]:

@@ -29,7 +29,16 @@ def digest(model) -> str:
     return hashlib.sha256(b"".join(t.numpy().tobytes() for t in model.parameters().values())).hexdigest()
 
 
-@pytest.mark.parametrize("name", names("methods"))
+FEATURES = ["oti", "ovi"]
+DECODERS = ["decoder-inversion", "gradient-decoder-inversion"]
+"""Their contract is in test_decoder_inversion.py."""
+
+
+def test_every_method_has_a_contract() -> None:
+    assert sorted(FEATURES + DECODERS) == names("methods")
+
+
+@pytest.mark.parametrize("name", FEATURES)
 class TestContract:
     def test_error_falls_features_match_weights_stay(self, name: str, clip, targets) -> None:
         before, method = digest(clip), find("methods", name)(steps=STEPS)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -22,7 +22,7 @@ class Train:
     """Train an embedded model from its recipe. An interrupted training goes on where it stopped."""
 
     name: tyro.conf.Positional[str]
-    """Name of the recipe: clip, clip-smallgap, clip-slip, clip-tau1, clip-tau001, siglip."""
+    """Name of the recipe: clip, clip-smallgap, clip-slip, clip-tau1, clip-tau001, siglip, vae, vae-tiny."""
     out: Path
     """Folder for the finished model; checkpoints lie beside it in OUT.training."""
     steps: int | None = None
@@ -44,7 +44,8 @@ def run(argv: Sequence[str]) -> int:
     options = parse(Train, argv[1:], "zoo train")
     if options.name.removeprefix("zoo/") not in RECIPES:
         raise ObvertError(unknown("recipe", options.name, list(RECIPES)))
-    recipe = replace(RECIPES[options.name.removeprefix("zoo/")], seed=options.seed)
+    known: dict[str, Any] = dict(RECIPES)
+    recipe = replace(known[options.name.removeprefix("zoo/")], seed=options.seed)
     if options.steps is not None:
         recipe = replace(recipe, steps=options.steps)
     taken(options.out, overwrite=options.overwrite)

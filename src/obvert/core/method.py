@@ -29,7 +29,7 @@ class Inversion:
     versions: dict[str, str]
     solution: Solution
     features: Tensor
-    """(B, d) unit-norm output of the model at x."""
+    """Output of the model at x: (B, d) unit-norm features of a tower, (B, C, ...) media of a decoder."""
     snapshot_features: dict[int, Tensor] = field(default_factory=dict)
     """{step: (B, d)} outputs at the asked-for steps."""
 
@@ -47,6 +47,11 @@ class Inversion:
     def steps(self) -> Tensor:
         """(B,) steps taken."""
         return self.solution.steps
+
+    @property
+    def trace(self) -> Tensor:
+        """(T + 1, B) error along the way."""
+        return self.solution.trace
 
     @property
     def status(self) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from obvert.core import DualEncoder, Inversion, Map, ObvertError, Progress, Solution, Stop, descent
+from obvert.methods._join import join, share
 from obvert.objectives.cosine import Cosine
 from obvert.provenance import versions
 from obvert.solvers.adam import Adam
@@ -81,7 +82,7 @@ def match_features(
                 stop=stop,
                 keep=keep,
                 snapshots=snapshots,
-                progress=_share(progress, i, total, steps),
+                progress=share(progress, i, total),
             )
         )
     solution = join(parts)
@@ -99,31 +100,6 @@ def match_features(
     )
 
 
-def join(parts: list[Solution]) -> Solution:
-    """Solutions of consecutive batches as one; a shorter trace goes on with its last errors."""
-    longest = max(len(p.trace) for p in parts)
-
-    def cat(get: Callable[[Solution], Tensor]) -> Tensor:
-        return torch.cat([get(p) for p in parts])
-
-    return Solution(
-        x=cat(lambda p: p.x),
-        error=cat(lambda p: p.error),
-        steps=cat(lambda p: p.steps),
-        status=cat(lambda p: p.status),
-        trace=torch.cat([torch.cat((p.trace, p.trace[-1:].expand(longest - len(p.trace), -1))) for p in parts], dim=1),
-        terms={name: torch.cat([p.terms[name] for p in parts]) for name in parts[0].terms},
-        snapshots={step: torch.cat([p.snapshots[step] for p in parts]) for step in parts[0].snapshots},
-    )
-
-
 @torch.no_grad()
 def _encode(map: Map, x: Tensor, batch: int) -> Tensor:
     return torch.cat([normalize(map(part).float(), dim=-1) for part in x.split(batch)]) if len(x) else map(x)
-
-
-def _share(progress: Progress | None, part: int, parts: int, steps: int) -> Progress | None:
-    """Progress of one batch as progress of all."""
-    if progress is None:
-        return None
-    return lambda done, _, error: progress(part * steps + done, parts * steps, error)

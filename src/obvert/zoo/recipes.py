@@ -1,16 +1,36 @@
 """Recipes of the zoo's models by name."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
 from obvert.zoo.clip import ClipRecipe
-from obvert.zoo.recipe import Recipe
 from obvert.zoo.siglip import SiglipRecipe
 from obvert.zoo.slip import SlipRecipe
 from obvert.zoo.temperature import TemperatureRecipe
+from obvert.zoo.training import Report
+from obvert.zoo.vae import VaeRecipe
+from obvert.zoo.vae_tiny import TinyVaeRecipe
 
-RECIPES: dict[str, Recipe] = {
+
+class Trains(Protocol):
+    """What `obvert zoo train` asks of a recipe: a frozen dataclass with `steps` and `seed`."""
+
+    def train(self, folder: Path, report: Report | None = None) -> tuple[Any, float]:
+        """Train, or go on; the model and the minutes it took."""
+
+    def export(self, model: Any, folder: Path, minutes: float) -> dict[str, Any]:
+        """Write the model with its card."""
+
+
+RECIPES: dict[str, Trains] = {
     "clip": ClipRecipe(),
     "clip-smallgap": ClipRecipe(learned_temperature=True),
     "clip-slip": SlipRecipe(),
     "clip-tau1": TemperatureRecipe(temperature=1.0),
     "clip-tau001": TemperatureRecipe(temperature=0.01),
     "siglip": SiglipRecipe(),
+    "vae": VaeRecipe(),
+    "vae-tiny": TinyVaeRecipe(),
 }

@@ -1,0 +1,164 @@
+"""What the inversions of a decoder share: the target, what is wrong at a point, precision, batches that fit in memory."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from obvert.core import Autoencoder, Eval, Field, Inversion, ObvertError, Progress, Solution
+from obvert.methods._join import join, share
+from obvert.provenance import versions
+
+PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+Search = Callable[[Autoencoder, Tensor, Progress | None], Solution]
+"""An autoencoder, media within its bounds, progress -> the solution of that batch."""
+
+
+def gap(seen: Tensor, wanted: Tensor, bounds: tuple[float, float]) -> Tensor:
+    """What is wrong with what a decoder gives, before clipping, where the target may have been clipped.
+
+    Args:
+        seen: (B, C, ...) the decoder's output, not clipped.
+        wanted: (B, C, ...) the target, within the bounds.
+        bounds: of media.
+
+    Returns:
+        seen - wanted; 0 where the target lies at a bound and the output lies beyond it: clipping would have made them equal.
+    """
+    low, high = bounds
+    beyond = ((wanted >= high) & (seen > high)) | ((wanted <= low) & (seen < low))
+    return (seen - wanted).masked_fill(beyond, 0.0)
+
+
+def encoder_field(model: Autoencoder, media: Tensor, start: Tensor) -> Field:
+    """T(z) = E(D(z)) - E(x): no gradient anywhere. The error is the mean squared error of the picture, which comes free."""
+
+    @torch.no_grad()
+    def evaluate(z: Tensor) -> Eval:
+        seen = model.to_media(z).float()
+        direction = model.to_latents(seen.clamp(*model.bounds)).float() - start
+        wrong = gap(seen, media, model.bounds)
+        latent = direction.flatten(1).square().sum(1) / start.flatten(1).square().sum(1)
+        return Eval(wrong.square().flatten(1).mean(1), direction, {"latent": latent}, wrong)
+
+    return evaluate
+
+
+def gradient_field(model: Autoencoder, media: Tensor, *, chunk: int = 0, checkpointing: bool = False) -> Field:
+    """The gradient of the summed squared error of the picture.
+
+    Args:
+        model: the autoencoder.
+        media: (B, C, ...) the target.
+        chunk: samples whose graph is held at a time; all at once when 0. The result is the same.
+        checkpointing: hold the decoder's input only and run it twice: less memory, more time.
+
+    Returns:
+        The field; its error is the mean squared error of a sample.
+    """
+    from torch.utils.checkpoint import checkpoint
+
+    def some(z: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.enable_grad():
+            z = z.detach().requires_grad_()
+            seen = checkpoint(model.to_media, z, use_reentrant=False) if checkpointing else model.to_media(z)
+            wrong = gap(seen.float(), wanted, model.bounds)
+            (direction,) = torch.autograd.grad(wrong.square().sum(), z)
+        return wrong.detach(), direction
+
+    def evaluate(z: Tensor) -> Eval:
+        size = chunk or max(1, len(z))
+        parts = [some(a, b) for a, b in zip(z.split(size), media.split(size), strict=True)]
+        wrong = torch.cat([part[0] for part in parts])
+        return Eval(wrong.square().flatten(1).mean(1), torch.cat([part[1] for part in parts]), {}, wrong)
+
+    return evaluate
+
+
+def invert_decoder(
+    method: Any,
+    name: str,
+    model: Autoencoder,
+    media: Tensor | Sequence[Tensor],
+    search: Search,
+    *,
+    precision: str,
+    batch: int,
+    seed: int,
+    progress: Progress | None,
+) -> Inversion:
+    """Run a search on all media, so many at once, fewer where memory does not suffice.
+
+    Args:
+        method: the dataclass that asks; its fields are recorded.
+        name: of the method.
+        model: the autoencoder.
+        media: what the decoder should give: (B, C, ...) or a list of (C, ...), within the model's bounds.
+        search: the search for one batch.
+        precision: of the networks, a key of `PRECISIONS`; the search's own state is fp32 in any case.
+        batch: media at once.
+        seed: recorded; nothing is drawn.
+        progress: called with (steps done over all batches, total, mean error).
+
+    Returns:
+        The inversion: x the latents, `features` what the decoder gives at them, clipped and cropped like the media.
+
+    Raises:
+        ObvertError: for media that the model does not take.
+    """
+    began = time.perf_counter()
+    given = media if isinstance(media, Tensor) else torch.stack(list(media))
+    whole = model.batch(model.padded(given))
+    if whole.shape != given.shape:
+        sizes = " x ".join(map(str, whole.shape[2:]))
+        warnings.warn(f"{model.card.name} takes sizes in multiples of {model.multiple}: padded to {sizes}", stacklevel=4)
+    running = model.cast(PRECISIONS[precision])
+    parts: list[Solution] = []
+    done = 0
+    while done < len(whole) or not parts:
+        some = whole[done : done + batch]
+        total = max(1, -(-(len(whole) - done) // batch)) + len(parts)
+        try:
+            parts.append(search(running, some, share(progress, len(parts), total)))
+        except torch.OutOfMemoryError:
+            if batch == 1:
+                raise ObvertError(f"{name} does not fit in memory even for one {model.media}; try precision='fp16'") from None
+            batch = max(1, batch // 2)
+            warnings.warn(f"out of memory; going on with {batch} {model.media}s at once", stacklevel=4)
+            torch.cuda.empty_cache()
+            continue
+        done += max(1, len(some))
+    solution = join(parts)
+    seen = torch.cat([running.decode(z) for z in solution.x.split(batch)])
+    return Inversion(
+        method=name,
+        settings=plain(method),
+        model=model.card,
+        target=given,
+        seed=seed,
+        seconds=time.perf_counter() - began,
+        versions=versions(),
+        solution=solution,
+        features=seen[tuple(slice(size) for size in given.shape)],
+    )
+
+
+def plain(method: Any) -> dict[str, Any]:
+    """A method's fields, solvers and stop rules with their names, as JSON takes them."""
+    found: dict[str, Any] = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(method).items()}
+    for name in ("solver", "stop"):
+        if isinstance(found.get(name), dict):
+            found[name] = {"name": type(getattr(method, name)).__name__} | found[name]
+    return found
+
+
+def mismatch(solution: Solution) -> bool:
+    """Whether, for most samples, the error grew from the first step on: the two halves do not belong together."""
+    first, later = solution.trace[0], solution.trace[1:]
+    return len(later) > 0 and bool(((later >= first).all(0) | (solution.status == 3)).float().mean() > 0.5)
