@@ -6,10 +6,12 @@ Everything ends as a local folder; the hub is asked only when nothing nearer has
 from __future__ import annotations
 
 import hashlib
+import json
 import socket
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from obvert.core import ObvertError
 from obvert.registry import unknown
@@ -30,9 +32,24 @@ class Located:
     revision: str = ""
 
 
-def zoo() -> list[str]:
-    """Names of the embedded models."""
-    return sorted(f"zoo/{p.parent.name}" for p in ZOO.glob("*/config.json"))
+Kind = Literal["dual encoder", "autoencoder", "diffusion"]
+
+
+def zoo(kind: Kind | None = None) -> list[str]:
+    """Names of the embedded models; only those of a kind where one is named."""
+    folders = (p.parent for p in sorted(ZOO.glob("*/card.json")))
+    return [f"zoo/{folder.name}" for folder in folders if kind in (None, kind_of(folder))]
+
+
+def kind_of(folder: Path) -> Kind | None:
+    """What a model folder holds, from its configuration files; None when that cannot be told."""
+    if (folder / "model_index.json").exists():
+        return "diffusion"
+    try:
+        config = json.loads((folder / "config.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return "dual encoder" if "model_type" in config else "autoencoder" if "_class_name" in config else None
 
 
 def locate(name: str) -> Located:

@@ -15,15 +15,17 @@ from obvert.zoo.exam import kind, kinds, pictures
 from obvert.zoo.recipes import RECIPES
 from obvert.zoo.scenes import sample
 
+LEAST = {"zoo/clip-slip": 0.9}
+"""Zero-shot accuracy that is asked for, where it is not .95: an intra-modal loss costs some."""
 SCENES = sample(300, 987_654_321, things=1)
 
 
-@pytest.mark.parametrize("name", zoo())
-def test_an_embedded_model_is_what_its_card_says(name: str) -> None:
+@pytest.mark.parametrize("name", zoo("dual encoder"))
+def test_an_embedded_dual_encoder_is_what_its_card_says(name: str) -> None:
     model = obvert.load(name, device="cpu")
     notes = model.card.notes
     assert notes["recipe"] == dataclasses.asdict(RECIPES[name.removeprefix("zoo/")])
-    assert notes["scores"]["zero_shot"] >= 0.95
+    assert notes["scores"]["zero_shot"] >= LEAST.get(name, 0.95)
     assert notes["scores"]["pairs"] >= 0.6
     seen, named = model.image_features(pictures(SCENES)), model.text_features([prompt(k) for k in kinds()])
     right = ((seen @ named.T).argmax(1) == torch.tensor([kind(scene) for scene in SCENES])).float().mean().item()
@@ -32,5 +34,5 @@ def test_an_embedded_model_is_what_its_card_says(name: str) -> None:
 
 
 def test_the_twin_has_the_smaller_gap() -> None:
-    gaps = {name: obvert.load(name, device="cpu").card.notes["scores"]["modality_gap"] for name in zoo()}
+    gaps = {name: obvert.load(name, device="cpu").card.notes["scores"]["modality_gap"] for name in zoo("dual encoder")}
     assert gaps["zoo/clip-smallgap"] < gaps["zoo/clip"]

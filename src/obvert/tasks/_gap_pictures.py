@@ -26,6 +26,8 @@ from obvert.zoo.scenes import sample
 
 TOKENS = (1, 2, 4, 8)
 """Numbers of pseudo-tokens that are compared."""
+PUBLISHED_LR = 2e-2
+"""Step size of OTI."""
 SHOTS = (1, 2, 4, 8)
 """Labelled pictures of each class in few-shot classification."""
 
@@ -44,13 +46,13 @@ class Swept:
     """{tokens: the step that validation chooses}."""
 
 
-def sweep(world: World, bench: Bench, tokens: tuple[int, ...] = TOKENS) -> Swept:
+def sweep(world: World, bench: Bench, tokens: tuple[int, ...] = TOKENS, lr: float = PUBLISHED_LR) -> Swept:
     """Run OTI on validation and test scenes along all steps."""
     at, curves, seconds = {}, {}, {}
     for split, view in (("validation", world.validation), ("test", world.test)):
         for r in tokens:
-            method = OTI(tokens=r, steps=CURVE[-1], snapshots=CURVE)
-            key = f"{world.name}-{split}-oti-{r}"
+            method = OTI(tokens=r, steps=CURVE[-1], snapshots=CURVE, lr=lr)
+            key = f"{world.name}-{split}-oti-{r}" + (f"-lr-{lr:g}" if lr != PUBLISHED_LR else "")
             at[split, r], found = along(method, world.model, view.features, key, bench, world.seed)
             curves[split, r] = retrieval.step_curve(at[split, r], view)
             seconds[r] = found["seconds"].item() / len(view.features)

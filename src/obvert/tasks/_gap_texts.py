@@ -21,8 +21,6 @@ PATCHES = (1, 4, 16)
 """Numbers of pseudo-patches that are compared."""
 CURVE = (0, 5, 10, 25, 50, 100, 200)
 """Steps of OVI that are looked at; the published 1000 take minutes on a laptop."""
-DISTILLED = 50
-"""Steps of OVI that are distilled at most: every pair costs them all."""
 TASK = "text-to-text"
 
 
@@ -74,7 +72,7 @@ def texts(
     for name in ("isoclip", "text-pca", "mean"):
         applied = apply(name, model, queries, gallery, modality="text", reference=reference)
         rows.append(row(f"{name}, as published", applied.queries, applied.gallery, seconds=applied.seconds))
-    if steps := min(best[patches[0]], DISTILLED):
+    if steps := best[patches[0]]:
         learned = learn(world, OVI(patches=patches[0], steps=steps), bench)
         rows.append(row("inverter", learned(queries, "text"), seconds=seconds_per_query(learned, queries, "text")))
     return rows, curves
