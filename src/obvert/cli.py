@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
         return fail(unknown("command", name, list(commands())))
     warnings.showwarning = lambda message, *rest: print(f"obvert: warning: {message}", file=sys.stderr)
     try:
-        return importlib.import_module(f"obvert.commands.{name}").run(rest)
+        return importlib.import_module(f"obvert.commands.{name.replace('-', '_')}").run(rest)
     except KeyboardInterrupt:
         print("obvert: interrupted; what is done stays, the same command goes on from there", file=sys.stderr)
         return 130
@@ -70,12 +70,15 @@ def one_line(error: BaseException) -> str:
 def commands() -> dict[str, str]:
     """Each command and the first line of its file."""
     files = sorted((Path(__file__).parent / "commands").glob("[!_]*.py"))
-    return {file.stem: (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").split("\n")[0] for file in files}
+    return {
+        file.stem.replace("_", "-"): (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").split("\n")[0]
+        for file in files
+    }
 
 
 def overview() -> str:
     """The top-level help."""
-    lines = [f"  {name:<10} {line}" for name, line in commands().items()]
+    lines = [f"  {name:<14} {line}" for name, line in commands().items()]
     return "\n".join(
         (
             "usage: obvert COMMAND [OPTIONS]",

@@ -32,7 +32,7 @@ from obvert.zoo.training import Report, fit
 class VaeRecipe:
     """How the small autoencoder is made."""
 
-    steps: int = 2400
+    steps: int = 1600
     """Steps of training."""
     batch: int = 32
     """Scenes in a step."""

@@ -1,0 +1,110 @@
+"""Find the latents behind pictures: decoder inversion, without gradients or with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+
+from obvert.commands._common import ModelOptions, bars, parse, say, show
+from obvert.core import Autoencoder, ObvertError, Status
+from obvert.io import read_images
+from obvert.methods.decoder_inversion import DecoderInversion
+from obvert.methods.gradient_decoder_inversion import GradientDecoderInversion
+from obvert.report import write
+from obvert.solvers import Anderson, ForwardStep, GNSecant, Hybrid, InertialKM, ScheduledAdam
+from obvert.store import Run, taken
+from obvert.tasks.reconstruction import Rebuilt, reconstruct, report
+
+SOLVERS: dict[str, Callable[[int], Any]] = {
+    "anderson": lambda steps: Anderson(),
+    "anderson-pixels": lambda steps: Anderson(pixels=True),
+    "forward": lambda steps: ForwardStep(),
+    "inertial-km": lambda steps: InertialKM(),
+    "scheduled-adam": lambda steps: ScheduledAdam(horizon=max(1, min(steps, 100))),
+    "gn-secant": lambda steps: GNSecant(),
+    "hybrid": lambda steps: Hybrid(),
+}
+"""Solvers by name, each from the number of steps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(ModelOptions):
+    """Find, for each picture, the latents from which the decoder gives it."""
+
+    pictures: tyro.conf.Positional[tuple[Path, ...]]
+    """Picture files, of any sizes."""
+    out: Path
+    """Folder to write: latents.safetensors, NAME-decoded.png and NAME-error.png, report.html, report.json."""
+    model: str = "zoo/vae"
+    """zoo/NAME, a folder or a hub id owner/name[@revision]; of a whole pipeline, its vae is taken."""
+    subfolder: str = ""
+    """Part of a repository that holds the autoencoder, e.g. vae."""
+    solver: Literal["anderson", "anderson-pixels", "forward", "inertial-km", "scheduled-adam", "gn-secant", "hybrid"] = "anderson"
+    """Update rule; gn-secant and hybrid take gradients and their memory."""
+    gradient: bool = False
+    """Run the gradient baseline instead: Adam on the picture's error, lr .1 with a cosine."""
+    max_steps: int = 50
+    """Most steps."""
+    precision: Literal["fp32", "fp16", "bf16"] = "fp32"
+    """Of the networks."""
+    overwrite: bool = False
+    """Replace what the folder holds."""
+    json: bool = False
+    """Print the results as JSON."""
+
+    def method(self) -> Any:
+        """The method that is asked for."""
+        if self.gradient:
+            return GradientDecoderInversion(max_steps=self.max_steps, precision=self.precision)
+        return DecoderInversion(solver=SOLVERS[self.solver](self.max_steps), max_steps=self.max_steps, precision=self.precision)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run the command."""
+    options = parse(Options, argv, "decode-invert")
+    if not options.pictures:
+        raise ObvertError("need at least one picture to invert, got none")
+    taken(options.out, overwrite=options.overwrite)
+    method = options.method()
+    pictures = dict(zip(_names(options.pictures), read_images(list(options.pictures)), strict=True))
+    model = _load(options)
+    settings = {k: v for k, v in asdict(options).items() if k not in ("overwrite", "json", "device", "out")}
+    settings |= {"changed": [path.stat().st_mtime_ns for path in options.pictures], "sha256": model.card.sha256}
+    with Run(options.out, settings, overwrite=options.overwrite) as work, bars(options.json) as bar:
+        found = reconstruct(model, pictures, method, run=work, progress=bar)
+        page = report(model, found, method)
+        write(replace(page, meta={**page.meta, "command": "obvert decode-invert " + " ".join(argv)}), work.folder)
+        _save(found, work.folder)
+    show([part.row for part in found], as_json=options.json)
+    say(f"report: {options.out / 'report.html'}", options.json)
+    return int(any(part.row["status"] == Status.NON_FINITE.name.lower() for part in found))
+
+
+def _load(options: Options) -> Autoencoder:
+    from obvert.models import load_autoencoder
+
+    return load_autoencoder(options.model, device=options.device, dtype=options.dtype, subfolder=options.subfolder)
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """A name for each file, its stem; numbered where two are alike."""
+    names: list[str] = []
+    for path in paths:
+        same = sum(name == path.stem or name.startswith(f"{path.stem}-") for name in names)
+        names.append(path.stem if path.stem not in names else f"{path.stem}-{same + 1}")
+    return names
+
+
+def _save(found: list[Rebuilt], folder: Path) -> None:
+    from PIL import Image
+    from safetensors.torch import save_file
+
+    save_file({part.name: part.latents.contiguous() for part in found}, folder / "latents.safetensors")
+    for part in found:
+        for what, picture in (("decoded", part.seen), ("error", part.error)):
+            pixels = (picture.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+            Image.fromarray(pixels).save(folder / f"{part.name}-{what}.png")
