@@ -9,7 +9,7 @@ import hashlib
 import json
 import socket
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +19,9 @@ from obvert.registry import unknown
 ZOO = Path(__file__).parent / "zoo" / "weights"
 FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 """What is taken from a hub: no code, no pickle."""
+PIPELINE = "model_index.json"
+"""What diffusers writes at the top of a model of several parts, each in its subfolder."""
+CONFIGS = ("config.json", "open_clip_config.json", PIPELINE)
 PATIENCE = 3.0
 """Seconds to wait for a hub to answer at all."""
 
@@ -52,11 +55,12 @@ def kind_of(folder: Path) -> Kind | None:
     return "dual encoder" if "model_type" in config else "autoencoder" if "_class_name" in config else None
 
 
-def locate(name: str) -> Located:
+def locate(name: str, subfolder: str = "") -> Located:
     """Find a model's folder.
 
     Args:
         name: "zoo/NAME", a folder, or "owner/name" with an optional "@revision".
+        subfolder: the part wanted of a model of several, e.g. "vae"; nothing else is downloaded.
 
     Returns:
         Where it lies; a hub model is downloaded first unless it is in the local cache.
@@ -67,19 +71,45 @@ def locate(name: str) -> Located:
     if name.startswith("zoo/"):
         if name not in zoo():
             raise ObvertError(unknown("model", name, zoo()))
-        return Located(name=name, folder=ZOO / name.removeprefix("zoo/"))
+        return _part(Located(name=name, folder=ZOO / name.removeprefix("zoo/")), subfolder)
     path = _path(name)
     if path.is_dir():
-        if not any((path / f).exists() for f in ("config.json", "open_clip_config.json")):
+        if not subfolder and not any((path / f).exists() for f in CONFIGS):
             raise ObvertError(f"need a model folder with config.json, got {name} without one")
-        return Located(name=name, folder=path)
+        return _part(Located(name=name, folder=path), subfolder)
     if path.is_absolute() or name.startswith((".", "~")) or path.exists():
         raise ObvertError(f"need a model folder, got {name}, which is {'a file' if path.exists() else 'not there'}")
     if name.count("/") != 1:
         raise ObvertError(unknown("model", name, zoo()) + "; otherwise give a folder or a hub id owner/name")
     if "@" not in name:
         warnings.warn(f"{name} has no revision; to reproduce this run later, say {name}@REVISION", stacklevel=3)
-    return from_hub(name, FILES)
+    return _part(from_hub(name, [f"{subfolder}/{f}" for f in FILES] + [PIPELINE] if subfolder else FILES, subfolder), subfolder)
+
+
+def _part(located: Located, subfolder: str) -> Located:
+    """A part of what was located; ObvertError when it is not there."""
+    folder = located.folder / subfolder
+    if not subfolder:
+        return located
+    if Path(subfolder).is_absolute() or ".." in Path(subfolder).parts or not (folder / "config.json").exists():
+        there = sorted(path.parent.name for path in located.folder.glob("*/config.json"))
+        raise ObvertError(
+            f"need a subfolder with config.json in {located.name}, got {subfolder}; there is {', '.join(there) or 'none'}"
+        )
+    return replace(located, folder=folder)
+
+
+def is_pipeline(name: str) -> bool:
+    """Whether a name that `locate` takes means a model of several parts; no when nothing of that name can be had."""
+    if name.startswith("zoo/"):
+        return (ZOO / name.removeprefix("zoo/") / PIPELINE).exists()
+    path = _path(name)
+    if path.exists() or name.count("/") != 1:
+        return (path / PIPELINE).exists()
+    try:
+        return (from_hub(name, [PIPELINE], weights=PIPELINE).folder / PIPELINE).exists()
+    except ObvertError:
+        return False
 
 
 def _path(name: str) -> Path:
@@ -105,12 +135,14 @@ def weights_hash(folder: Path) -> str:
     return digest.hexdigest() if files else ""
 
 
-def from_hub(name: str, files: list[str]) -> Located:
+def from_hub(name: str, files: list[str], subfolder: str = "", weights: str = "*.safetensors") -> Located:
     """Find a hub model in the local cache, or download it.
 
     Args:
         name: "owner/name" with an optional "@revision".
         files: patterns of the files wanted.
+        subfolder: where its weights lie.
+        weights: pattern of the files without which nothing was downloaded.
 
     Returns:
         Where it lies.
@@ -129,7 +161,7 @@ def from_hub(name: str, files: list[str]) -> Located:
         raise ObvertError(f"need a hub id owner/name[@revision], got {name!r}") from error
     except LocalEntryNotFoundError:
         pass
-    if not folder or not any(Path(folder).glob("*.safetensors")):  # nothing, or a download that was cut short
+    if not folder or not any((Path(folder) / subfolder).glob(weights)):  # nothing, or a download that was cut short
         local = "download it elsewhere and give its folder, or use " + ", ".join(zoo())
         if constants.HF_HUB_OFFLINE or not _reachable(constants.ENDPOINT):
             raise ObvertError(f"{name} is not in the local cache and the hub cannot be reached; {local}") from None

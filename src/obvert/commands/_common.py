@@ -30,9 +30,9 @@ class ModelOptions:
 
     def load(self) -> DualEncoder:
         """Load the model."""
-        from obvert.models import load
+        from obvert.models import load_dual
 
-        return load(self.model, device=self.device, dtype=self.dtype)
+        return load_dual(self.model, device=self.device, dtype=self.dtype)
 
 
 def parse(kind: Callable[..., T], argv: Sequence[str], name: str) -> T:

@@ -1,6 +1,7 @@
 """Model families, one a file, named as transformers names them; `load` finds the right one.
 
-A family's file has `load(located, card, device, dtype)`. Only the files here import transformers or open_clip.
+A family's file has `load(located, card, device, dtype)`. Only the files here import transformers, diffusers or
+open_clip.
 """
 
 from __future__ import annotations
@@ -11,26 +12,29 @@ from dataclasses import replace
 
 import torch
 
-from obvert.core import Card, DualEncoder, ObvertError
-from obvert.hub import locate, weights_hash
+from obvert.core import Autoencoder, Card, DualEncoder, ObvertError
+from obvert.hub import PIPELINE, is_pipeline, locate, weights_hash
 from obvert.models.parts.torchvision_shim import prepare
 from obvert.registry import module, names, unknown
 
 prepare()  # before anything imports transformers
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+OTHERS = ("open-clip", "autoencoder")
+"""Files that no `model_type` of transformers names."""
 
 
-def load(name: str, *, device: str = "auto", dtype: str = "float32") -> DualEncoder:
+def load(name: str, *, subfolder: str = "", device: str = "auto", dtype: str = "float32") -> DualEncoder | Autoencoder:
     """Load a frozen model.
 
     Args:
         name: "zoo/NAME", a local folder, a hub id "owner/name" with an optional "@revision", or
             "open_clip:NAME/TAG" and "open_clip:FOLDER" with the extra `openclip`.
+        subfolder: the part wanted of a model of several, e.g. "vae"; of a hub, nothing else is downloaded.
         device: "auto", "cpu", "cuda" or "mps".
         dtype: "float32", "bfloat16" or "float16": what the frozen weights are cast to, once.
 
     Returns:
-        The model, in eval mode, no weight requiring a gradient.
+        The model, in eval mode, no weight requiring a gradient: a dual encoder or an autoencoder.
 
     Raises:
         ObvertError: for an unknown model, device or dtype; one line says what there is.
@@ -38,25 +42,64 @@ def load(name: str, *, device: str = "auto", dtype: str = "float32") -> DualEnco
     if dtype not in DTYPES:
         raise ObvertError(unknown("dtype", dtype, list(DTYPES)))
     place = find_device(device)
-    logging.getLogger("transformers").setLevel(logging.ERROR)
+    for library in ("transformers", "diffusers"):
+        logging.getLogger(library).setLevel(logging.ERROR)
     if name.startswith("open_clip:"):
+        if subfolder:
+            raise ObvertError(f"need no subfolder with open_clip, got {subfolder}")
         return module("models", "open-clip").load(name.removeprefix("open_clip:"), place, DTYPES[dtype])
-    located = locate(name)
+    located = locate(name, subfolder)
+    whole = f"{name}/{subfolder}" if subfolder else name
     if (located.folder / "open_clip_config.json").exists() and not (located.folder / "config.json").exists():
         raise ObvertError(f"{name} is an open_clip folder; say open_clip:{name}")
+    if (located.folder / PIPELINE).exists() and not (located.folder / "config.json").exists():
+        raise ObvertError(f"{name} is a pipeline of several models; say which with a subfolder, e.g. vae")
     try:
-        family = json.loads((located.folder / "config.json").read_text()).get("model_type", "nothing")
-    except (OSError, ValueError) as error:
-        raise ObvertError(f"need a readable config.json in {name}, got: {error}") from error
-    known = [n for n in names("models") if n != "open-clip"]
-    if family not in known:
-        raise ObvertError(unknown("model type", family, known) + f" (in {name})")
-    card = Card(name=name, family=family, revision=located.revision, sha256=weights_hash(located.folder))
+        config = json.loads((located.folder / "config.json").read_text())
+        family = str(config.get("_class_name", "") or config.get("model_type", "nothing"))
+    except (OSError, ValueError, AttributeError) as error:
+        raise ObvertError(f"need a readable config.json in {whole}, got: {error}") from error
+    known = [n for n in names("models") if n not in OTHERS]
+    if "_class_name" not in config and family not in known:
+        raise ObvertError(unknown("model type", family, known) + f" (in {whole})")
+    card = Card(name=whole, family=family, revision=located.revision, sha256=weights_hash(located.folder))
     about = located.folder / "card.json"
     if about.exists():
         notes = json.loads(about.read_text())
         card = replace(card, licence=notes.get("licence", "unknown"), notes=notes)
-    return module("models", family).load(located.folder, card, place, DTYPES[dtype])
+    file = "autoencoder" if "_class_name" in config else family
+    return module("models", file).load(located.folder, card, place, DTYPES[dtype])
+
+
+def load_dual(name: str, *, device: str = "auto", dtype: str = "float32") -> DualEncoder:
+    """Load a model that must be a dual encoder; arguments as for `load`. ObvertError when it is another."""
+    model = load(name, device=device, dtype=dtype)
+    if isinstance(model, Autoencoder):
+        raise ObvertError(f"need a dual encoder such as zoo/clip, got the autoencoder {name}")
+    return model
+
+
+def load_autoencoder(name: str, *, subfolder: str = "", device: str = "auto", dtype: str = "float32") -> Autoencoder:
+    """Load a model that must be an autoencoder.
+
+    Args:
+        name: as for `load`; of a pipeline of several models, its "vae" is taken.
+        subfolder: another part of it.
+        device: as for `load`.
+        dtype: as for `load`.
+
+    Returns:
+        The autoencoder.
+
+    Raises:
+        ObvertError: for what `load` refuses, and for another kind of model.
+    """
+    if not subfolder and is_pipeline(name):
+        subfolder = "vae"
+    model = load(name, subfolder=subfolder, device=device, dtype=dtype)
+    if not isinstance(model, Autoencoder):
+        raise ObvertError(f"need an autoencoder such as zoo/vae, got the dual encoder {name}")
+    return model
 
 
 def find_device(name: str) -> torch.device:

@@ -9,7 +9,7 @@ from typing import Any
 from obvert.core import DualEncoder
 from obvert.hub import zoo
 from obvert.metrics import linear_separability, modality_gap
-from obvert.models import load
+from obvert.models import load_dual
 from obvert.tasks._apply import prompt
 from obvert.tasks._gap_pictures import sweep
 from obvert.tasks._gap_world import CURVE, Bench, see
@@ -27,7 +27,7 @@ def others() -> dict[str, Callable[[], DualEncoder]]:
     """The embedded dual encoders beside zoo/clip."""
 
     def opener(name: str) -> Callable[[], DualEncoder]:
-        return lambda: load(name)
+        return lambda: load_dual(name)
 
     return {name: opener(name) for name in zoo("dual encoder") if name != "zoo/clip"}
 
@@ -43,7 +43,7 @@ def trained_on(folder: Path, bench: Bench, steps: int) -> dict[str, Callable[[],
                 model, minutes = recipe.train(folder / f"{place.name}.training", bench.progress(f"tau {temperature:g}"))
                 place.mkdir(parents=True, exist_ok=True)
                 recipe.export(model, place, minutes)
-            return load(str(place))
+            return load_dual(str(place))
 
         return make
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from obvert.core import ObvertError
-from obvert.models import load
+from obvert.models import load_dual
 from obvert.report import Block, Report, Table, Text
 from obvert.store import Run
 from obvert.tasks import _gap_control as control
@@ -81,7 +81,7 @@ def cross_the_gap(
     """
     size = size or Size()
     bench = Bench(pictures=size.pictures, seeds=size.seeds, run=run, progress=progress)
-    model = load("zoo/clip")
+    model = load_dual("zoo/clip")
     rows: list[dict[str, Any]] = []
     signs: list[dict[str, Any]] = []
     shown: list[Block] = []

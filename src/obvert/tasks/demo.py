@@ -23,7 +23,7 @@ from obvert.hub import zoo
 from obvert.methods.oti import OTI
 from obvert.methods.ovi import OVI
 from obvert.metrics import linear_separability, modality_gap
-from obvert.models import load
+from obvert.models import load_dual
 from obvert.report import Block, Report, Table, Text
 from obvert.solvers.plateau import Plateau
 from obvert.store import Run
@@ -81,7 +81,7 @@ def demonstrate(
         The report.
     """
     size = size or Size()
-    model = load(name)
+    model = load_dual(name)
     scenes = {split: sample(size.pictures, where, things=1) for split, where in (("validation", VALIDATION), ("test", TEST))}
     views = {split: retrieval.all_against_all(model.image_features(pictures(s)).cpu(), _labels(s)) for split, s in scenes.items()}
     test = views["test"]
@@ -220,7 +220,7 @@ def _twin(
     seed: int = 0,
 ) -> dict[str, Any]:
     """Gap, and OTI against native, of one model."""
-    model = model or load(name)
+    model = model or load_dual(name)
     view = test if scenes is None else retrieval.all_against_all(model.image_features(pictures(scenes)).cpu(), test.labels)
     inverted = invert(OTI(), model, view.features, name="twin", seed=seed)["features"] if found is None else found
 

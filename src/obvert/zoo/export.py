@@ -27,7 +27,7 @@ def export(
     Returns:
         The card: data, recipe, minutes, held-out scores.
     """
-    from obvert.models import load
+    from obvert.models import load_dual
     from obvert.zoo.exam import examine, kinds
 
     model.half().save_pretrained(folder)
@@ -37,6 +37,6 @@ def export(
     card: dict[str, Any] = {"licence": "Apache-2.0", "data": "Scenes, drawn by obvert", "recipe": asdict(recipe)}
     card |= {"torch": torch.__version__, "minutes": round(minutes, 1), "temperature": round(temperature, 4), "names": kinds()}
     (folder / "card.json").write_text(json.dumps(card, indent=1))
-    card["scores"] = examine(load(str(folder), device="cpu"))
+    card["scores"] = examine(load_dual(str(folder), device="cpu"))
     (folder / "card.json").write_text(json.dumps(card, indent=1))
     return card

@@ -118,7 +118,7 @@ def export(model: Any, recipe: Any, folder: Path, minutes: float) -> dict[str, A
     Returns:
         The card: data, recipe, minutes, held-out scores.
     """
-    from obvert.models import load
+    from obvert.models import load_autoencoder
 
     model.half().save_pretrained(folder)
     for file in folder.glob("*.safetensors"):
@@ -126,7 +126,7 @@ def export(model: Any, recipe: Any, folder: Path, minutes: float) -> dict[str, A
     card: dict[str, Any] = {"licence": "Apache-2.0", "data": "Scenes, drawn by obvert", "recipe": asdict(recipe)}
     card |= {"torch": torch.__version__, "minutes": round(minutes, 1)}
     (folder / "card.json").write_text(json.dumps(card, indent=1))
-    card["scores"] = examine(load(str(folder), device="cpu"))
+    card["scores"] = examine(load_autoencoder(str(folder), device="cpu"))
     (folder / "card.json").write_text(json.dumps(card, indent=1))
     return card
 

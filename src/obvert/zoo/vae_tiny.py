@@ -74,9 +74,9 @@ class TinyVaeRecipe:
 
     def train(self, folder: Path, report: Report | None = None) -> tuple[Any, float]:
         """Train, or go on; returns the model (fp32, eval) and the minutes it took."""
-        from obvert.models import load
+        from obvert.models import load_autoencoder
 
-        teacher: Any = load(self.teacher, device="cpu")
+        teacher = load_autoencoder(self.teacher, device="cpu")
         torch.manual_seed(self.seed)
         model = self.build()
         drawn = scenes(self.pool, self.seed + 2)

@@ -1,4 +1,4 @@
-"""Read the parts of a model folder that transformers wrote: weights, tokenizer, preprocessing."""
+"""Read the parts of a model folder that transformers or diffusers wrote: weights, tokenizer, preprocessing."""
 
 from __future__ import annotations
 
@@ -37,6 +37,38 @@ def read_model(class_name: str, folder: Path) -> Any:
         raise ObvertError(
             f"the weights in {folder} lack {len(info['missing_keys'])} tensors, e.g. {sorted(info['missing_keys'])[0]}"
         )
+    return model.requires_grad_(False).eval()
+
+
+def read_autoencoder(class_name: str, folder: Path) -> Any:
+    """An autoencoder of diffusers in fp32, eval mode, frozen, neither tiling nor slicing; safetensors only.
+
+    Args:
+        class_name: of diffusers.
+        folder: where config.json and the weights lie.
+
+    Returns:
+        The model.
+
+    Raises:
+        ObvertError: when the weights are missing, broken or incomplete.
+    """
+    import diffusers
+    import torch
+
+    try:
+        model, info = getattr(diffusers, class_name).from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, torch_dtype=torch.float32, output_loading_info=True
+        )
+    except Exception as error:
+        raise ObvertError(f"need a {class_name} in safetensors in {folder}, got: {_line(error)}") from error
+    if info["missing_keys"]:
+        raise ObvertError(
+            f"the weights in {folder} lack {len(info['missing_keys'])} tensors, e.g. {sorted(info['missing_keys'])[0]}"
+        )
+    for flag in ("use_tiling", "use_slicing", "use_framewise_encoding", "use_framewise_decoding"):
+        if hasattr(model, flag):
+            setattr(model, flag, False)
     return model.requires_grad_(False).eval()
 
 
