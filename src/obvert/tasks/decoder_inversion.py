@@ -54,8 +54,8 @@ class Size:
     """Steps that every solver may take."""
 
     def __post_init__(self) -> None:
-        if self.pictures < 4 or self.seeds not in STUDENT or self.steps < 20:
-            raise ObvertError(f"need 4 pictures or more, 2 to 10 seeds and 20 steps or more, got {self}")
+        if self.pictures < 4 or self.seeds not in STUDENT or self.steps < 50:
+            raise ObvertError(f"need 4 pictures or more, 2 to 10 seeds and 50 steps or more, got {self}")
 
 
 def decoder_inversion(
