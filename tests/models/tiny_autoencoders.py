@@ -118,13 +118,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
 """Name of a class -> how it is made small."""
 
 
-def build(name: str) -> Any:
-    """The network, its weights drawn at random, with statistics that do something."""
+def build(name: str, **settings: Any) -> Any:
+    """The network, its weights drawn at random, with statistics that do something, and some settings changed."""
     import diffusers
 
     torch.manual_seed(0)
     with warnings.catch_warnings(action="ignore", category=FutureWarning):
-        network = getattr(diffusers, name)(**SETTINGS[name])
+        network = getattr(diffusers, name)(**SETTINGS[name] | settings)
     for name_, buffer in network.named_buffers():
         if name_ in ("latents_mean", "bn.running_mean"):
             buffer.copy_(0.1 * torch.randn_like(buffer))

@@ -59,7 +59,8 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
         raise ObvertError(unknown("autoencoder class", card.family, list(FACTS)) + f" (in {folder})")
     facts = FACTS[card.family]
     network = read_autoencoder(card.family, folder).to(device)
-    return build(network.to(dtype=dtype), facts, card, read_normalisation(network, facts.channels(network)))
+    normalisation = read_normalisation(network, facts.channels(network))  # before its numbers are rounded
+    return build(network.to(dtype=dtype), facts, card, normalisation)
 
 
 def build(network: Any, facts: Facts, card: Card, normalisation: Normalisation) -> Autoencoder:
@@ -85,7 +86,7 @@ def build(network: Any, facts: Facts, card: Card, normalisation: Normalisation) 
         return normalisation.apply(at_least_fp32(found))
 
     def to_media(latents: Tensor) -> Tensor:
-        if latents.ndim != axes or latents.shape[1] != channels:
+        if latents.ndim != axes or latents.shape[1] != channels or 0 in latents.shape[2:]:
             raise ObvertError(f"need latents (B, {channels}, ...) of {axes} axes for {card.name}, got {tuple(latents.shape)}")
         with fresh(network):
             media = at_least_fp32(facts.decode(network, normalisation.undo(latents).to(dtype)))

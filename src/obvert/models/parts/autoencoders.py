@@ -37,12 +37,12 @@ def vq_sample(network: Any, latents: Tensor) -> Tensor:
 
 def mode_of_frames(network: Any, video: Tensor) -> Tensor:
     """(B, C, T, H, W) -> (B, c, T, h, w) by an encoder of pictures."""
-    return unfold(mode(network, fold(video)), len(video))
+    return unfold(mode(network, fold(video)), video)
 
 
 def sample_of_frames(network: Any, latents: Tensor) -> Tensor:
     """(B, c, T, h, w) -> (B, C, T, H, W) by a decoder of frames in a row that sees how many belong together."""
-    return unfold(network.decode(fold(latents), num_frames=latents.shape[2]).sample, len(latents))
+    return unfold(network.decode(fold(latents), num_frames=latents.shape[2]).sample, latents)
 
 
 def mode_of_one(network: Any, pictures: Tensor) -> Tensor:
@@ -71,13 +71,9 @@ def fold(video: Tensor) -> Tensor:
     return video.transpose(1, 2).flatten(0, 1)
 
 
-def unfold(frames: Tensor, videos: int) -> Tensor:
-    """What undoes `fold`."""
-    return (
-        frames.unflatten(0, (videos, -1)).transpose(1, 2)
-        if videos
-        else frames.new_empty(0, frames.shape[1], 0, *frames.shape[2:])
-    )
+def unfold(frames: Tensor, video: Tensor) -> Tensor:
+    """(B T, c, ...) -> (B, c, T, ...), as many and as long as a video (B, C, T, ...)."""
+    return frames.unflatten(0, (video.shape[0], video.shape[2])).transpose(1, 2)
 
 
 @contextmanager

@@ -32,11 +32,13 @@ def by_frames(autoencoder: Autoencoder, chunk: int = 8) -> Autoencoder:
         def run(x: Tensor) -> Tensor:
             if x.ndim != 5:
                 raise ObvertError(f"need 5 axes (B, C, T, H, W) for {autoencoder.card.name} by frames, got {tuple(x.shape)}")
-            return unfold(torch.cat([call(some) for some in fold(x).split(chunk)]), len(x))
+            return unfold(torch.cat([call(some) for some in fold(x).split(chunk)]), x)
 
         return run
 
     def check(shape: tuple[int, ...]) -> None:
+        if shape[2] < 1:
+            raise ObvertError(f"need one frame or more for {autoencoder.card.name} by frames, got none")
         autoencoder.check((shape[0] * shape[2], shape[1], *shape[3:]))
 
     return replace(
