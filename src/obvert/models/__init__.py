@@ -14,6 +14,7 @@ import torch
 
 from obvert.core import Autoencoder, Card, DualEncoder, ObvertError
 from obvert.hub import PIPELINE, is_pipeline, locate, weights_hash
+from obvert.models.parts.frames import by_frames as by_frames
 from obvert.models.parts.torchvision_shim import prepare
 from obvert.registry import module, names, unknown
 

@@ -2,11 +2,19 @@
 
     z = normalise(mode of encode(2 x - 1)),    x = (decode(undo(z)) + 1) / 2
 
-diffusers works on [-1, 1], AutoencoderTiny too; sound stays as it is. Networks run in their dtype; everything outside is fp32.
+diffusers works on [-1, 1], AutoencoderTiny too; sound stays as it is. Networks run in their dtype; all outside is fp32.
 Nothing is tiled or sliced: the result would depend on the size of the tiles.
 
-VQModel: latents are those before quantisation. Decoding quantises them, as the latent-diffusion models do, and its gradient is
-straight-through: that of a decoder which does not. Kandinsky's (`norm_type` "spatial") does not quantise, as its pipelines.
+Worth knowing:
+    VQModel: latents are those before quantisation. Decoding quantises them, as latent-diffusion models do, and its gradient is
+        straight-through, that of a decoder which does not. Kandinsky's (`norm_type` "spatial") does not quantise.
+    Wan, QwenImage: the decoder clips its output itself, so no gradient comes from pixels beyond the bounds.
+    QwenImage: a network of videos for a generator of pictures; here it takes pictures, and latents have no axis of time.
+    Cosmos: its pipelines multiply the latents by sigma_data of their scheduler besides; that is the scheduler's.
+    Mochi: its encoder reads sines of 128 pi x, which 16 bits cannot tell apart: encode in fp32.
+    LTX: where the decoder wants a time it is 0; where it adds noise, the noise is the same in every call.
+    CogVideoX: it encodes 8 and decodes 2 latents at a time, itself; videos of 1 + 8 k frames come back as long.
+    KLTemporalDecoder: all frames of a video are decoded together; its pipeline decodes some at a time.
 
 References:
     | High-Resolution Image Synthesis with Latent Diffusion Models (Rombach et al., 2022)
@@ -23,9 +31,10 @@ import torch
 from torch import Tensor
 
 from obvert.core import Autoencoder, Card, ObvertError
-from obvert.models.parts.autoencoders import FACTS, Facts
+from obvert.models.parts.autoencoders import FACTS, Facts, fresh
 from obvert.models.parts.folder import read_autoencoder
 from obvert.models.parts.normalise import Normalisation, read_normalisation
+from obvert.models.parts.towers import at_least_fp32
 from obvert.registry import unknown
 
 AXES = {"picture": 4, "video": 5, "sound": 3}
@@ -50,7 +59,8 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
         raise ObvertError(unknown("autoencoder class", card.family, list(FACTS)) + f" (in {folder})")
     facts = FACTS[card.family]
     network = read_autoencoder(card.family, folder).to(device)
-    return build(network.to(dtype=dtype), facts, card, read_normalisation(network, facts.channels(network)))
+    normalisation = read_normalisation(network, facts.channels(network))  # before its numbers are rounded
+    return build(network.to(dtype=dtype), facts, card, normalisation)
 
 
 def build(network: Any, facts: Facts, card: Card, normalisation: Normalisation) -> Autoencoder:
@@ -66,27 +76,35 @@ def build(network: Any, facts: Facts, card: Card, normalisation: Normalisation) 
         The autoencoder.
     """
     device, dtype = network.device, network.dtype
-    channels, axes = facts.channels(network) * normalisation.patch**2, AXES[facts.media]
     signed = facts.media == "sound"
-    quantises = {"force_not_quantize": True} if card.family == "VQModel" and network.config.norm_type == "spatial" else {}
+    edge, step, inputs = facts.spatial(network) * normalisation.patch, facts.step(network), facts.inputs(network)
+    channels, axes = facts.channels(network) * normalisation.patch**2, AXES[facts.media]
 
     def to_latents(media: Tensor) -> Tensor:
-        found = getattr(network.encode((media if signed else media * 2 - 1).to(dtype)), facts.reads)
-        return normalisation.apply((found.mode() if facts.reads == "latent_dist" else found).float())
+        with fresh(network):
+            found = facts.encode(network, (media if signed else media * 2 - 1).to(dtype))
+        return normalisation.apply(at_least_fp32(found))
 
     def to_media(latents: Tensor) -> Tensor:
-        if latents.ndim != axes or latents.shape[1] != channels:
-            wanted = f"(B, {channels}, ...) with {axes} axes"
-            raise ObvertError(f"need latents {wanted} for {card.name}, got {tuple(latents.shape)}")
-        media = network.decode(normalisation.undo(latents.float()).to(dtype), **quantises).sample.float()
+        if latents.ndim != axes or latents.shape[1] != channels or 0 in latents.shape[2:]:
+            raise ObvertError(f"need latents (B, {channels}, ...) of {axes} axes for {card.name}, got {tuple(latents.shape)}")
+        with fresh(network):
+            media = at_least_fp32(facts.decode(network, normalisation.undo(latents).to(dtype)))
         return media if signed else (media + 1) / 2
+
+    def check(shape: tuple[int, ...]) -> None:
+        if shape[1] != inputs or 0 in shape[2:]:
+            raise ObvertError(f"need {facts.media}s of {inputs} channels, not empty, for {card.name}, got {shape}")
+        if facts.media == "video" and (shape[2] - 1) % step:
+            below = (shape[2] - 1) // step * step + 1
+            nearest = f"e.g. {below} or {below + step}"
+            raise ObvertError(f"need 1 + {step} k frames for {card.name}, {nearest}, got {shape[2]}")
 
     def cast(wanted: torch.dtype) -> Autoencoder:
         if wanted == dtype:
             return model
         return build(copy.deepcopy(network).to(dtype=wanted), facts, card, normalisation)
 
-    edge = facts.spatial(network) * normalisation.patch
     model = Autoencoder(
         card=card,
         device=device,
@@ -97,6 +115,7 @@ def build(network: Any, facts: Facts, card: Card, normalisation: Normalisation) 
         parameters=lambda: dict(network.state_dict()),
         media=facts.media,
         bounds=(-1.0, 1.0) if signed else (0.0, 1.0),
-        multiple=(edge,) if facts.media == "sound" else (edge, edge),
+        multiple=(edge,) if signed else (edge, edge),
+        check=check,
     )
     return model

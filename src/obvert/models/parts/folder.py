@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,15 @@ def read_autoencoder(class_name: str, folder: Path) -> Any:
     import torch
 
     try:
-        model, info = getattr(diffusers, class_name).from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, torch_dtype=torch.float32, output_loading_info=True
-        )
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # Oobleck's way to normalise weights
+            model, info = getattr(diffusers, class_name).from_pretrained(
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                low_cpu_mem_usage=False,
+                torch_dtype=torch.float32,
+                output_loading_info=True,
+            )
     except Exception as error:
         raise ObvertError(f"need a {class_name} in safetensors in {folder}, got: {_line(error)}") from error
     if info["missing_keys"]:

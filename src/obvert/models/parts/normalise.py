@@ -8,6 +8,7 @@ Every kind is one affine map, channel by channel, in fp32:
     scaling and shift_factor   mean shift          deviation 1 / s        (SD3, Flux)
     latents_mean, latents_std  mean latents_mean   deviation latents_std  (Wan, Qwen; buffers in LTX)
     both                       mean latents_mean   deviation latents_std / s  (Mochi, some of SDXL's)
+    latents_mean of C T        mean and deviation of a channel and a frame, from the first frame on  (Cosmos)
     batch norm                 mean running_mean   deviation sqrt(running_var + eps), after 2 x 2 patches became channels (Flux2)
 """
 
@@ -27,9 +28,9 @@ class Normalisation:
     """(u - mean) / deviation of what an encoder gives."""
 
     mean: Tensor
-    """(C,) or (1,), fp32."""
+    """(C, 1), (1, 1) or (C, T) of a channel in the first T frames; fp32."""
     deviation: Tensor
-    """(C,) or (1,), fp32, above 0."""
+    """The same, above 0."""
     patch: int = 1
     """Edge of the square patches of u that become channels first."""
 
@@ -57,29 +58,35 @@ def read_normalisation(network: Any, channels: int) -> Normalisation:
         ObvertError: for numbers that cannot normalise, or too many or too few of them.
     """
     config = dict(network.config)
+    patch = 1
     if hasattr(network, "bn"):
         patch = int(config["patch_size"][0])
         mean, deviation = network.bn.running_mean, (network.bn.running_var + network.bn.eps).sqrt()
-        return _checked(network, Normalisation(mean=mean, deviation=deviation, patch=patch), channels * patch**2)
-    told = config | dict(network.named_buffers())
-    means, deviations = told.get("latents_mean"), told.get("latents_std")
-    if means is None or deviations is None:
-        means, deviations = [config.get("shift_factor") or 0.0], [1.0]
-    scaling = config.get("scaling_factor")
-    scaling = 1.0 if scaling is None else scaling
-    numbers = [torch.as_tensor(given, dtype=torch.float64).flatten() for given in (means, deviations)]
-    return _checked(network, Normalisation(mean=numbers[0], deviation=numbers[1] / scaling), channels)
-
-
-def _checked(network: Any, found: Normalisation, channels: int) -> Normalisation:
-    mean, deviation = (t.detach().to("cpu", torch.float32).clone() for t in (found.mean, found.deviation))
-    if len(mean) not in (1, channels) or len(deviation) not in (1, channels):
-        counts = f"{len(mean)} means and {len(deviation)} deviations"
-        raise ObvertError(f"need numbers for {channels} channels to normalise latents of {type(network).__name__}, got {counts}")
+    else:
+        told = config | dict(network.named_buffers())
+        means, deviations, scaling = (told.get(name) for name in ("latents_mean", "latents_std", "scaling_factor"))
+        if means is None or deviations is None:
+            means, deviations = told.get("shift_factor") or 0.0, 1.0
+        try:
+            mean, deviation = (torch.as_tensor(given, dtype=torch.float64) for given in (means, deviations))
+            deviation = deviation / (1.0 if scaling is None else scaling)
+        except (TypeError, ValueError) as error:
+            raise ObvertError(f"need numbers that normalise latents in the config of {_name(network)}: {error}") from error
+    channels *= patch**2
+    mean, deviation = (t.detach().float().flatten() for t in (mean, deviation))
+    for numbers in (mean, deviation):
+        if len(numbers) != 1 and (len(numbers) == 0 or len(numbers) % channels):
+            raise ObvertError(
+                f"need numbers for {channels} channels to normalise latents of {_name(network)}, got {len(numbers)}"
+            )
     if not (mean.isfinite().all() and deviation.isfinite().all() and (deviation > 0).all()):
-        raise ObvertError(f"need finite means and deviations above 0 to normalise latents of {type(network).__name__}")
-    device = next(network.parameters()).device
-    return Normalisation(mean=mean.to(device), deviation=deviation.to(device), patch=found.patch)
+        raise ObvertError(f"need finite means and finite deviations above 0 to normalise latents of {_name(network)}")
+    mean, deviation = (t.view(min(len(t), channels), -1).to(network.device) for t in (mean, deviation))
+    return Normalisation(mean=mean, deviation=deviation, patch=patch)
+
+
+def _name(network: Any) -> str:
+    return type(network).__name__
 
 
 def to_patches(u: Tensor, patch: int) -> Tensor:
@@ -99,5 +106,9 @@ def from_patches(z: Tensor, patch: int) -> Tensor:
 
 
 def _along(numbers: Tensor, z: Tensor) -> Tensor:
-    """Numbers of channels shaped to multiply (B, C, ...)."""
-    return numbers.view(1, -1, *([1] * (z.ndim - 2)))
+    """Numbers of channels, or of channels and frames, shaped to go with (B, C, ...); ObvertError for too many frames."""
+    if numbers.shape[1] == 1:
+        return numbers.view(1, -1, *([1] * (z.ndim - 2)))
+    if z.shape[2] > numbers.shape[1]:
+        raise ObvertError(f"need at most {numbers.shape[1]} frames of latents, which is what is normalised, got {z.shape[2]}")
+    return numbers[None, :, : z.shape[2], None, None]
