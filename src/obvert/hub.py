@@ -32,7 +32,7 @@ class Located:
 
 def zoo() -> list[str]:
     """Names of the embedded models."""
-    return sorted(f"zoo/{p.parent.name}" for p in ZOO.glob("*/config.json"))
+    return sorted(f"zoo/{p.parent.name}" for file in ("config.json", "model_index.json") for p in ZOO.glob(f"*/{file}"))
 
 
 def locate(name: str) -> Located:
@@ -53,7 +53,7 @@ def locate(name: str) -> Located:
         return Located(name=name, folder=ZOO / name.removeprefix("zoo/"))
     path = _path(name)
     if path.is_dir():
-        if not any((path / f).exists() for f in ("config.json", "open_clip_config.json")):
+        if not any((path / f).exists() for f in ("config.json", "open_clip_config.json", "model_index.json")):
             raise ObvertError(f"need a model folder with config.json, got {name} without one")
         return Located(name=name, folder=path)
     if path.is_absolute() or name.startswith((".", "~")) or path.exists():
