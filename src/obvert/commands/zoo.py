@@ -22,7 +22,7 @@ class Train:
     """Train an embedded model from its recipe. An interrupted training goes on where it stopped."""
 
     name: tyro.conf.Positional[str]
-    """Name of the recipe: clip, clip-smallgap, clip-slip, clip-tau1, clip-tau001, siglip, vae, vae-tiny."""
+    """Name of the recipe: clip, clip-smallgap, clip-slip, clip-tau1, clip-tau001, siglip, vae, vae-tiny, diffusion."""
     out: Path
     """Folder for the finished model; checkpoints lie beside it in OUT.training."""
     steps: int | None = None

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from obvert.core.autoencoder import Autoencoder
 from obvert.core.model import Card
+from obvert.core.search import ObvertError
 
 Prediction = Literal["epsilon", "velocity", "flow"]
 
@@ -80,3 +81,69 @@ class Diffusion:
         if self.prediction == "velocity":
             return a * z - s * out, s * z + a * out
         return z - s * out, z + a * out
+
+    def prompted(self, captions: Sequence[str], guidance: float = 1.0) -> Callable[[Tensor, Tensor], Tensor]:
+        """The network as it answers to captions, with classifier-free guidance:  out = empty + g (captioned - empty).
+
+        Args:
+            captions: one a sample; "" for none.
+            guidance: g; 1 asks the network once, with the captions alone.
+
+        Returns:
+            (B, *shape) latents and a 0-dimensional time -> the output, fp32.
+        """
+        said = self.embed(list(captions))
+        if guidance == 1:
+            return lambda z, time: self.predict(z, time.expand(len(z)), said).float()
+        empty = self.embed([""] * len(captions))
+        both = torch.cat((empty, said)) if isinstance(said, Tensor) else tuple(map(torch.cat, zip(empty, said, strict=True)))
+
+        def guided(z: Tensor, time: Tensor) -> Tensor:
+            without, with_ = self.predict(torch.cat((z, z)), time.expand(2 * len(z)), both).float().chunk(2)
+            return without + guidance * (with_ - without)
+
+        return guided
+
+
+@torch.no_grad()
+def sample(
+    model: Diffusion,
+    captions: Sequence[str],
+    *,
+    steps: int = 50,
+    guidance: float = 1.0,
+    seed: int = 0,
+    noise: Tensor | None = None,
+) -> Tensor:
+    """Walk from noise to latents, deterministically.
+
+    Args:
+        model: who draws.
+        captions: B of them; "" for none.
+        steps: of the walk, at least 1.
+        guidance: of the captions; 1 for none.
+        seed: of the noise; sample i is drawn from seed + i, so that a batch equals its samples.
+        noise: (B, *shape) to start from instead.
+
+    Returns:
+        (B, *shape) latents, fp32.
+
+    Raises:
+        ObvertError: for steps or noise that do not fit.
+    """
+    if steps < 1:
+        raise ObvertError(f"need at least 1 step, got {steps}")
+    if noise is not None and (len(noise) != len(captions) or noise.shape[1:] != model.shape):
+        raise ObvertError(f"need noise of shape {(len(captions), *model.shape)}, got {tuple(noise.shape)}")
+    z = (draw_noise(model.shape, len(captions), seed) if noise is None else noise).to(model.device, torch.float32)
+    walk, output = model.schedule(steps), model.prompted(captions, guidance)
+    for k, time in enumerate(walk.times.to(model.device)):
+        x, n = model.clean_and_noise(z, output(z, time), walk.signal[k], walk.noise[k])
+        z = walk.signal[k + 1].to(z) * x + walk.noise[k + 1].to(z) * n
+    return z
+
+
+def draw_noise(shape: Sequence[int], count: int, seed: int) -> Tensor:
+    """Normal numbers (count, *shape), sample i from seed + i; drawn on the CPU and thus the same everywhere."""
+    rows = [torch.randn(tuple(shape), generator=torch.Generator().manual_seed(seed + i)) for i in range(count)]
+    return torch.stack(rows) if rows else torch.zeros(0, *shape)

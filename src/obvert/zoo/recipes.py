@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from obvert.zoo.clip import ClipRecipe
+from obvert.zoo.diffusion import DiffusionRecipe
 from obvert.zoo.siglip import SiglipRecipe
 from obvert.zoo.slip import SlipRecipe
 from obvert.zoo.temperature import TemperatureRecipe
@@ -33,4 +34,5 @@ RECIPES: dict[str, Trains] = {
     "siglip": SiglipRecipe(),
     "vae": VaeRecipe(),
     "vae-tiny": TinyVaeRecipe(),
+    "diffusion": DiffusionRecipe(),
 }
