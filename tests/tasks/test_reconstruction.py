@@ -71,8 +71,8 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 
 def test_sound_is_refused_in_one_line() -> None:
+    sound = Autoencoder.from_functions(encode, decode, name="x", media="sound")
     with pytest.raises(obvert.ObvertError, match="need an autoencoder of pictures, got x, which is one of sound"):
-        sound = Autoencoder.from_functions(encode, decode, name="x", media="sound")
         reconstruction.reconstruct(sound, pictures(), obvert.DecoderInversion())
 
 

@@ -1,6 +1,7 @@
 """The one training loop of the zoo: Muon and AdamW, warm-up and cosine, bf16 autocast, checkpointed, resumable.
 
-Muon takes the matrices inside the network, AdamW everything else.
+Muon takes the matrices inside the network, the kernels of convolutions too, as matrices of (out, in x height x width);
+AdamW takes everything else.
 
 References:
     | Muon: An optimizer for hidden layers in neural networks (Jordan et al., 2024)
@@ -62,8 +63,9 @@ def fit(
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
     shapes = {name: list(p.shape) for name, p in named.items()}
     mark = hashlib.sha256(json.dumps([shapes, steps, lr, weight_decay, warmup, recipe]).encode()).hexdigest()
-    optimisers = _optimisers(named, lr, weight_decay)
-    first, minutes = _resume(folder, named, optimisers, mark)
+    moved = {name: nn.Parameter(p.detach().view(len(p), -1)) if p.ndim > 2 and _inside(name) else p for name, p in named.items()}
+    optimisers = _optimisers(moved, lr, weight_decay)
+    first, minutes = _resume(folder, moved, optimisers, mark)
     device = next(model.parameters()).device
     began = time.perf_counter()
     for step in range(first, steps):
@@ -73,31 +75,38 @@ def fit(
                 group["lr"] = share * group["peak"]
         with torch.autocast(device.type, torch.bfloat16):
             value = loss(step)
-        for optimiser in optimisers:
-            optimiser.zero_grad()
+        for parameter in named.values():
+            parameter.grad = None
         value.backward()
         nn.utils.clip_grad_norm_(named.values(), 1.0)
+        for name, parameter in named.items():
+            moved[name].grad = None if parameter.grad is None else parameter.grad.reshape(moved[name].shape)
         for optimiser in optimisers:
             optimiser.step()
         if report and (step % 10 == 0 or step + 1 == steps):
             report(step + 1, steps, value.item())
         if (step + 1) % every == 0 or step + 1 == steps:
-            _checkpoint(folder, named, optimisers, {"step": step + 1, "minutes": minutes + _minutes(began), "mark": mark})
+            _checkpoint(folder, moved, optimisers, {"step": step + 1, "minutes": minutes + _minutes(began), "mark": mark})
     return minutes + _minutes(began)
+
+
+def _inside(name: str) -> bool:
+    """Whether a weight lies inside the network: neither an embedding nor the first or last convolution."""
+    return not any(part in name for part in ("embedding", "conv_in", "conv_out"))
 
 
 def _optimisers(named: dict[str, nn.Parameter], lr: float, weight_decay: float) -> Optimisers:
     if not hasattr(torch.optim, "Muon"):
         raise ValueError(f"training needs torch 2.9 or later for Muon, got {torch.__version__}")
-    inner = {name: p for name, p in named.items() if p.ndim == 2 and "embedding" not in name}
-    decayed = [p for name, p in named.items() if name not in inner and p.ndim >= 2]
+    inner = [p for name, p in named.items() if p.ndim == 2 and _inside(name)]
+    decayed = [p for name, p in named.items() if p.ndim >= 2 and not _inside(name)]
     plain = [p for p in named.values() if p.ndim < 2]
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
     optimisers: Optimisers = []
     if decayed or plain:
         optimisers.append(torch.optim.AdamW([g for g in groups if g["params"]], lr=lr, betas=(0.9, 0.98)))
     if inner:
-        optimisers.append(torch.optim.Muon(list(inner.values()), lr=10 * lr, weight_decay=weight_decay))
+        optimisers.append(torch.optim.Muon(inner, lr=10 * lr, weight_decay=weight_decay))
     for optimiser in optimisers:
         for group in optimiser.param_groups:
             group["peak"] = group["lr"]
@@ -130,7 +139,7 @@ def _resume(folder: Path, named: dict[str, nn.Parameter], optimisers: Optimisers
     for key, tensor in load_file(path).items():
         kind, name = key.split("/", 1)
         if kind == "weight":
-            named[name].data.copy_(tensor)
+            named[name].data.copy_(tensor.view(named[name].shape))
         else:
             states[name][kind] = tensor if kind == "step" else tensor.to(named[name].device)
     for optimiser in optimisers:

@@ -32,7 +32,7 @@ from obvert.zoo.training import Report, fit
 class VaeRecipe:
     """How the small autoencoder is made."""
 
-    steps: int = 1600
+    steps: int = 1300
     """Steps of training."""
     batch: int = 32
     """Scenes in a step."""
