@@ -147,6 +147,8 @@ def test_calls_repeat_batches_do_not_matter_and_weights_stay(loaded: tuple[str, 
     assert torch.equal(torch.get_rng_state(), state)
     torch.testing.assert_close(torch.cat([model.encode(one[None]) for one in media]), z, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(torch.cat([model.decode(one[None]) for one in z]), seen, rtol=1e-3, atol=1e-4)
+    assert model.encode(media[:0]).shape == (0, *z.shape[1:])
+    assert model.decode(z[:0]).shape == (0, *media.shape[1:])
     after = model.parameters()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[key], after[key]) for key in before)

@@ -148,7 +148,7 @@ def test_what_a_causal_network_remembers_goes_when_it_fails(tmp_path: Path) -> N
     model = obvert.load(str(saved("AutoencoderKLMagvit", tmp_path)), device="cpu")
     videos = torch.rand(1, 3, 5, 8, 8)
     wanted = model.encode(videos)
-    with pytest.raises(ValueError, match="torch.cat"):
+    with pytest.raises(ValueError, match=r"torch.cat"):
         model.to_latents(videos[:, :, :2])
     assert torch.equal(model.encode(videos), wanted)
 

@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from obvert.core import Autoencoder, Card, ObvertError
-from obvert.models.parts.autoencoders import FACTS, Facts, fresh
+from obvert.models.parts.autoencoders import FACTS, Facts, any_number, fresh
 from obvert.models.parts.folder import read_autoencoder
 from obvert.models.parts.normalise import Normalisation, read_normalisation
 from obvert.models.parts.towers import at_least_fp32
@@ -82,14 +82,14 @@ def build(network: Any, facts: Facts, card: Card, normalisation: Normalisation) 
 
     def to_latents(media: Tensor) -> Tensor:
         with fresh(network):
-            found = facts.encode(network, (media if signed else media * 2 - 1).to(dtype))
+            found = any_number(facts.encode, network, (media if signed else media * 2 - 1).to(dtype))
         return normalisation.apply(at_least_fp32(found))
 
     def to_media(latents: Tensor) -> Tensor:
         if latents.ndim != axes or latents.shape[1] != channels or 0 in latents.shape[2:]:
             raise ObvertError(f"need latents (B, {channels}, ...) of {axes} axes for {card.name}, got {tuple(latents.shape)}")
         with fresh(network):
-            media = at_least_fp32(facts.decode(network, normalisation.undo(latents).to(dtype)))
+            media = at_least_fp32(any_number(facts.decode, network, normalisation.undo(latents).to(dtype)))
         return media if signed else (media + 1) / 2
 
     def check(shape: tuple[int, ...]) -> None:
