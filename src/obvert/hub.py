@@ -6,6 +6,7 @@ Everything ends as a local folder; the hub is asked only when nothing nearer has
 from __future__ import annotations
 
 import hashlib
+import json
 import socket
 import warnings
 from dataclasses import dataclass, replace
@@ -36,6 +37,11 @@ class Located:
 def zoo() -> list[str]:
     """Names of the embedded models."""
     return sorted(f"zoo/{p.parent.name}" for p in ZOO.glob("*/config.json"))
+
+
+def duals() -> list[str]:
+    """Names of the embedded dual encoders: those with a `model_type` of transformers."""
+    return [name for name in zoo() if "model_type" in json.loads((ZOO / name.removeprefix("zoo/") / "config.json").read_text())]
 
 
 def locate(name: str, subfolder: str = "") -> Located:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import obvert
-from obvert.hub import zoo
+from obvert.hub import duals
 from obvert.metrics import modality_gap
 from obvert.tasks.classification import prompt
 from obvert.zoo.exam import kind, kinds, pictures
@@ -18,7 +18,7 @@ from obvert.zoo.scenes import sample
 SCENES = sample(300, 987_654_321, things=1)
 
 
-@pytest.mark.parametrize("name", zoo())
+@pytest.mark.parametrize("name", duals())
 def test_an_embedded_model_is_what_its_card_says(name: str) -> None:
     model = obvert.load(name, device="cpu")
     notes = model.card.notes
@@ -32,5 +32,5 @@ def test_an_embedded_model_is_what_its_card_says(name: str) -> None:
 
 
 def test_the_twin_has_the_smaller_gap() -> None:
-    gaps = {name: obvert.load(name, device="cpu").card.notes["scores"]["modality_gap"] for name in zoo()}
+    gaps = {name: obvert.load(name, device="cpu").card.notes["scores"]["modality_gap"] for name in duals()}
     assert gaps["zoo/clip-smallgap"] < gaps["zoo/clip"]

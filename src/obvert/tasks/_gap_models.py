@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from obvert.core import DualEncoder
-from obvert.hub import zoo
+from obvert.hub import duals
 from obvert.metrics import linear_separability, modality_gap
 from obvert.models import load_dual
 from obvert.tasks._apply import prompt
@@ -26,7 +26,7 @@ def others() -> dict[str, Callable[[], DualEncoder]]:
     def opener(name: str) -> Callable[[], DualEncoder]:
         return lambda: load_dual(name)
 
-    return {name: opener(name) for name in zoo() if name != "zoo/clip"}
+    return {name: opener(name) for name in duals() if name != "zoo/clip"}
 
 
 def trained_on(folder: Path, bench: Bench, steps: int) -> dict[str, Callable[[], DualEncoder]]:
