@@ -24,6 +24,7 @@ References:
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
 
     Args:
         folder: with config.json and safetensors as diffusers writes them.
-        card: who it is; its family is the class.
+        card: who it is.
         device: where it runs.
         dtype: what its weights are cast to.
 
@@ -55,10 +56,11 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
     Raises:
         ObvertError: for a class that is not known, broken files, or numbers that cannot normalise.
     """
-    if card.family not in FACTS:
-        raise ObvertError(unknown("autoencoder class", card.family, list(FACTS)) + f" (in {folder})")
-    facts = FACTS[card.family]
-    network = read_autoencoder(card.family, folder).to(device)
+    kind = str(json.loads((folder / "config.json").read_text())["_class_name"])
+    if kind not in FACTS:
+        raise ObvertError(unknown("autoencoder class", kind, list(FACTS)) + f" (in {folder})")
+    facts = FACTS[kind]
+    network = read_autoencoder(kind, folder).to(device)
     normalisation = read_normalisation(network, facts.channels(network))  # before its numbers are rounded
     return build(network.to(dtype=dtype), facts, card, normalisation)
 
