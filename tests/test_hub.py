@@ -10,7 +10,7 @@ import pytest
 
 import obvert
 from obvert.core import ObvertError
-from obvert.hub import ZOO, locate, weights_hash, zoo
+from obvert.hub import ZOO, is_pipeline, locate, weights_hash, zoo
 
 
 def refused(name: str, told: str) -> None:
@@ -28,6 +28,14 @@ def test_every_zoo_model_is_there() -> None:
         found = locate(name)
         assert found.folder.parent == ZOO
         assert (found.name, found.revision) == (name, "")
+
+
+def test_dual_encoders_are_told_from_the_rest(tmp_path: Path) -> None:
+    assert "zoo/clip" in zoo("dual encoder")
+    assert set(zoo("dual encoder")) <= set(zoo())
+    (tmp_path / "model_index.json").write_text("{}")
+    assert is_pipeline(str(tmp_path))
+    assert not any(map(is_pipeline, ["zoo/clip", "zoo/nothing", "nobody/nothing@main", "nothing", str(tmp_path / "nowhere")]))
 
 
 def test_the_card_says_which_weights(clip) -> None:

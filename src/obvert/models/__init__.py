@@ -57,19 +57,18 @@ def load(name: str, *, subfolder: str = "", device: str = "auto", dtype: str = "
         raise ObvertError(f"{name} is a pipeline of several models; say which with a subfolder, e.g. vae")
     try:
         config = json.loads((located.folder / "config.json").read_text())
-        family = str(config.get("_class_name", "") or config.get("model_type", "nothing"))
+        family = "autoencoder" if "_class_name" in config else config.get("model_type", "nothing")
     except (OSError, ValueError, AttributeError) as error:
         raise ObvertError(f"need a readable config.json in {whole}, got: {error}") from error
     known = [n for n in names("models") if n not in OTHERS]
-    if "_class_name" not in config and family not in known:
+    if family not in known and "_class_name" not in config:
         raise ObvertError(unknown("model type", family, known) + f" (in {whole})")
     card = Card(name=whole, family=family, revision=located.revision, sha256=weights_hash(located.folder))
     about = located.folder / "card.json"
     if about.exists():
         notes = json.loads(about.read_text())
         card = replace(card, licence=notes.get("licence", "unknown"), notes=notes)
-    file = "autoencoder" if "_class_name" in config else family
-    return module("models", file).load(located.folder, card, place, DTYPES[dtype])
+    return module("models", family).load(located.folder, card, place, DTYPES[dtype])
 
 
 def load_dual(name: str, *, device: str = "auto", dtype: str = "float32") -> DualEncoder:

@@ -24,6 +24,7 @@ References:
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ import torch
 from torch import Tensor
 
 from obvert.core import Autoencoder, Card, ObvertError
-from obvert.models.parts.autoencoders import FACTS, Facts, fresh
+from obvert.models.parts.autoencoders import FACTS, Facts, any_number, fresh
 from obvert.models.parts.folder import read_autoencoder
 from obvert.models.parts.normalise import Normalisation, read_normalisation
 from obvert.models.parts.towers import at_least_fp32
@@ -45,7 +46,7 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
 
     Args:
         folder: with config.json and safetensors as diffusers writes them.
-        card: who it is; its family is the class.
+        card: who it is.
         device: where it runs.
         dtype: what its weights are cast to.
 
@@ -55,10 +56,11 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
     Raises:
         ObvertError: for a class that is not known, broken files, or numbers that cannot normalise.
     """
-    if card.family not in FACTS:
-        raise ObvertError(unknown("autoencoder class", card.family, list(FACTS)) + f" (in {folder})")
-    facts = FACTS[card.family]
-    network = read_autoencoder(card.family, folder).to(device)
+    kind = str(json.loads((folder / "config.json").read_text())["_class_name"])
+    if kind not in FACTS:
+        raise ObvertError(unknown("autoencoder class", kind, list(FACTS)) + f" (in {folder})")
+    facts = FACTS[kind]
+    network = read_autoencoder(kind, folder).to(device)
     normalisation = read_normalisation(network, facts.channels(network))  # before its numbers are rounded
     return build(network.to(dtype=dtype), facts, card, normalisation)
 
@@ -82,14 +84,14 @@ def build(network: Any, facts: Facts, card: Card, normalisation: Normalisation) 
 
     def to_latents(media: Tensor) -> Tensor:
         with fresh(network):
-            found = facts.encode(network, (media if signed else media * 2 - 1).to(dtype))
+            found = any_number(facts.encode, network, (media if signed else media * 2 - 1).to(dtype))
         return normalisation.apply(at_least_fp32(found))
 
     def to_media(latents: Tensor) -> Tensor:
         if latents.ndim != axes or latents.shape[1] != channels or 0 in latents.shape[2:]:
             raise ObvertError(f"need latents (B, {channels}, ...) of {axes} axes for {card.name}, got {tuple(latents.shape)}")
         with fresh(network):
-            media = at_least_fp32(facts.decode(network, normalisation.undo(latents).to(dtype)))
+            media = at_least_fp32(any_number(facts.decode, network, normalisation.undo(latents).to(dtype)))
         return media if signed else (media + 1) / 2
 
     def check(shape: tuple[int, ...]) -> None:

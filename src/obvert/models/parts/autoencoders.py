@@ -76,6 +76,11 @@ def unfold(frames: Tensor, video: Tensor) -> Tensor:
     return frames.unflatten(0, (video.shape[0], video.shape[2])).transpose(1, 2)
 
 
+def any_number(call: Call, network: Any, x: Tensor) -> Tensor:
+    """`call`, of an empty batch too, where attention fails."""
+    return call(network, x) if len(x) else call(network, x.new_zeros(1, *x.shape[1:]))[:0]
+
+
 @contextmanager
 def fresh(network: Any) -> Iterator[None]:
     """Forget what a causal network remembers of the last call, before and after, even when it fails.

@@ -94,7 +94,8 @@ def to_patches(u: Tensor, patch: int) -> Tensor:
     if patch == 1:
         return u
     b, c, h, w = u.shape
-    return u.reshape(b, c, h // patch, patch, w // patch, patch).permute(0, 1, 3, 5, 2, 4).reshape(b, -1, h // patch, w // patch)
+    rows, columns = h // patch, w // patch
+    return u.reshape(b, c, rows, patch, columns, patch).permute(0, 1, 3, 5, 2, 4).reshape(b, c * patch**2, rows, columns)
 
 
 def from_patches(z: Tensor, patch: int) -> Tensor:
@@ -102,7 +103,8 @@ def from_patches(z: Tensor, patch: int) -> Tensor:
     if patch == 1:
         return z
     b, c, h, w = z.shape
-    return z.reshape(b, c // patch**2, patch, patch, h, w).permute(0, 1, 4, 2, 5, 3).reshape(b, -1, h * patch, w * patch)
+    c //= patch**2
+    return z.reshape(b, c, patch, patch, h, w).permute(0, 1, 4, 2, 5, 3).reshape(b, c, h * patch, w * patch)
 
 
 def _along(numbers: Tensor, z: Tensor) -> Tensor:
