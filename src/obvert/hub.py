@@ -78,8 +78,8 @@ def _path(name: str) -> Path:
 
 
 def weights_hash(folder: Path) -> str:
-    """SHA-256 over a folder's safetensors files, in order of name; "" when there are none."""
-    files = sorted(folder.glob("*.safetensors"))
+    """SHA-256 over a folder's safetensors files, or those of a pipeline's parts, in order of name; "" when there are none."""
+    files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*/*.safetensors"))
     digest = hashlib.sha256()
     for file in files:
         with file.open("rb") as stream:
@@ -112,7 +112,7 @@ def from_hub(name: str, files: list[str]) -> Located:
         raise ObvertError(f"need a hub id owner/name[@revision], got {name!r}") from error
     except LocalEntryNotFoundError:
         pass
-    if not folder or not any(Path(folder).glob("*.safetensors")):  # nothing, or a download that was cut short
+    if not folder or not any(Path(folder).rglob("*.safetensors")):  # nothing, or a download that was cut short
         local = "download it elsewhere and give its folder, or use " + ", ".join(zoo())
         if constants.HF_HUB_OFFLINE or not _reachable(constants.ENDPOINT):
             raise ObvertError(f"{name} is not in the local cache and the hub cannot be reached; {local}") from None
