@@ -125,8 +125,8 @@ def _path(name: str) -> Path:
 
 
 def weights_hash(folder: Path) -> str:
-    """SHA-256 over a folder's safetensors files, in order of name; "" when there are none."""
-    files = sorted(folder.glob("*.safetensors"))
+    """SHA-256 over a folder's safetensors files, or those of a pipeline's parts, in order of name; "" when there are none."""
+    files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*/*.safetensors"))
     digest = hashlib.sha256()
     for file in files:
         with file.open("rb") as stream:
@@ -161,7 +161,7 @@ def from_hub(name: str, files: list[str], subfolder: str = "", weights: str = "*
         raise ObvertError(f"need a hub id owner/name[@revision], got {name!r}") from error
     except LocalEntryNotFoundError:
         pass
-    if not folder or not any((Path(folder) / subfolder).glob(weights)):  # nothing, or a download that was cut short
+    if not folder or not _whole(Path(folder) / subfolder, weights):
         local = "download it elsewhere and give its folder, or use " + ", ".join(zoo())
         if constants.HF_HUB_OFFLINE or not _reachable(constants.ENDPOINT):
             raise ObvertError(f"{name} is not in the local cache and the hub cannot be reached; {local}") from None
@@ -171,6 +171,14 @@ def from_hub(name: str, files: list[str], subfolder: str = "", weights: str = "*
             reason = str(error).strip().splitlines()[0]
             raise ObvertError(f"the hub did not give {name}: {reason}; {local}") from None
     return Located(name=name, folder=Path(folder), revision=Path(folder).name)
+
+
+def _whole(folder: Path, weights: str) -> bool:
+    """Whether a download holds its weights, or, of a pipeline, every part: neither nothing nor one that was cut short."""
+    if any(folder.glob(weights)) or not (folder / PIPELINE).exists():
+        return any(folder.glob(weights))
+    parts = json.loads((folder / PIPELINE).read_text())
+    return all((folder / part).is_dir() for part, kind in parts.items() if isinstance(kind, list) and kind[0])
 
 
 def _reachable(endpoint: str) -> bool:

@@ -53,7 +53,7 @@ def test_a_part_of_a_pipeline_is_loaded(pipeline: Path, folder: Path) -> None:
     pictures = torch.rand(1, 3, 8, 8)
     for same in (load_autoencoder(str(pipeline), device="cpu"), load_autoencoder(str(pipeline / "vae"), device="cpu")):
         assert torch.equal(same.encode(pictures), part.encode(pictures))
-    refused(pipeline, "subfolder, e.g. vae")
+    refused(pipeline, "need a UNet2DConditionModel in safetensors in .*unet")
     refused(pipeline, "need a subfolder with config.json in .*, got unet; there is vae", subfolder="unet")
     refused(pipeline, "need a subfolder", subfolder="../pipeline0/vae")
     refused(folder, "got vae; there is none", subfolder="vae")

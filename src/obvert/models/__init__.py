@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import torch
 
-from obvert.core import Autoencoder, Card, DualEncoder, ObvertError
+from obvert.core import Autoencoder, Card, Diffusion, DualEncoder, ObvertError
 from obvert.hub import PIPELINE, is_pipeline, locate, weights_hash
 from obvert.models.parts.frames import by_frames as by_frames
 from obvert.models.parts.torchvision_shim import prepare
@@ -20,11 +20,14 @@ from obvert.registry import module, names, unknown
 
 prepare()  # before anything imports transformers
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-OTHERS = ("open-clip", "autoencoder")
+OTHERS = ("open-clip", "autoencoder", "diffusion")
 """Files that no `model_type` of transformers names."""
 
 
-def load(name: str, *, subfolder: str = "", device: str = "auto", dtype: str = "float32") -> DualEncoder | Autoencoder:
+Model = DualEncoder | Autoencoder | Diffusion
+
+
+def load(name: str, *, subfolder: str = "", device: str = "auto", dtype: str = "float32") -> Model:
     """Load a frozen model.
 
     Args:
@@ -35,7 +38,7 @@ def load(name: str, *, subfolder: str = "", device: str = "auto", dtype: str = "
         dtype: "float32", "bfloat16" or "float16": what the frozen weights are cast to, once.
 
     Returns:
-        The model, in eval mode, no weight requiring a gradient: a dual encoder or an autoencoder.
+        The model, in eval mode, no weight requiring a gradient: a dual encoder, an autoencoder or a text-to-image model.
 
     Raises:
         ObvertError: for an unknown model, device or dtype; one line says what there is.
@@ -53,15 +56,15 @@ def load(name: str, *, subfolder: str = "", device: str = "auto", dtype: str = "
     whole = f"{name}/{subfolder}" if subfolder else name
     if (located.folder / "open_clip_config.json").exists() and not (located.folder / "config.json").exists():
         raise ObvertError(f"{name} is an open_clip folder; say open_clip:{name}")
-    if (located.folder / PIPELINE).exists() and not (located.folder / "config.json").exists():
-        raise ObvertError(f"{name} is a pipeline of several models; say which with a subfolder, e.g. vae")
+    pipeline = (located.folder / PIPELINE).exists() and not (located.folder / "config.json").exists()
     try:
-        config = json.loads((located.folder / "config.json").read_text())
+        config = {} if pipeline else json.loads((located.folder / "config.json").read_text())
         family = "autoencoder" if "_class_name" in config else config.get("model_type", "nothing")
     except (OSError, ValueError, AttributeError) as error:
         raise ObvertError(f"need a readable config.json in {whole}, got: {error}") from error
+    family = "diffusion" if pipeline else family
     known = [n for n in names("models") if n not in OTHERS]
-    if family not in known and "_class_name" not in config:
+    if family not in (*known, *OTHERS):
         raise ObvertError(unknown("model type", family, known) + f" (in {whole})")
     card = Card(name=whole, family=family, revision=located.revision, sha256=weights_hash(located.folder))
     about = located.folder / "card.json"
@@ -74,8 +77,16 @@ def load(name: str, *, subfolder: str = "", device: str = "auto", dtype: str = "
 def load_dual(name: str, *, device: str = "auto", dtype: str = "float32") -> DualEncoder:
     """Load a model that must be a dual encoder; arguments as for `load`. ObvertError when it is another."""
     model = load(name, device=device, dtype=dtype)
-    if isinstance(model, Autoencoder):
-        raise ObvertError(f"need a dual encoder such as zoo/clip, got the autoencoder {name}")
+    if isinstance(model, Autoencoder | Diffusion):
+        raise ObvertError(f"need a dual encoder such as zoo/clip, got the {_kind(model)} {name}")
+    return model
+
+
+def load_diffusion(name: str, *, device: str = "auto", dtype: str = "float32") -> Diffusion:
+    """Load a model that must be a text-to-image model; arguments as for `load`. ObvertError when it is another."""
+    model = load(name, device=device, dtype=dtype)
+    if not isinstance(model, Diffusion):
+        raise ObvertError(f"need a text-to-image pipeline such as zoo/diffusion, got the {_kind(model)} {name}")
     return model
 
 
@@ -98,8 +109,12 @@ def load_autoencoder(name: str, *, subfolder: str = "", device: str = "auto", dt
         subfolder = "vae"
     model = load(name, subfolder=subfolder, device=device, dtype=dtype)
     if not isinstance(model, Autoencoder):
-        raise ObvertError(f"need an autoencoder such as zoo/vae, got the dual encoder {name}")
+        raise ObvertError(f"need an autoencoder such as zoo/vae, got the {_kind(model)} {name}")
     return model
+
+
+def _kind(model: Model) -> str:
+    return {Autoencoder: "autoencoder", Diffusion: "text-to-image model"}.get(type(model), "dual encoder")
 
 
 def find_device(name: str) -> torch.device:

@@ -53,7 +53,7 @@ class DiffusionRecipe:
     """Scenes in a step."""
     lr: float = 1e-3
     """Highest learning rate of AdamW, ten times that for Muon; 100 steps of warm-up, then a cosine."""
-    pool: int = 16384
+    pool: int = 8192
     """Scenes drawn and encoded beforehand; every pass over them says other parts of each."""
     pairs: float = 0.2
     """Share of scenes that hold two things."""
@@ -174,9 +174,13 @@ def scheduler() -> Any:
 
 def read_text() -> Any:
     """The frozen text tower, a CLIPTextModel."""
-    text = read_model("CLIPTextModel", locate(TEXT).folder)
+    from transformers import CLIPTextModel
+
+    whole = read_model("CLIPModel", locate(TEXT).folder)
+    text = CLIPTextModel(whole.config.text_config)
+    text.load_state_dict(whole.text_model.state_dict())
     text.set_attn_implementation("eager")
-    return text
+    return text.requires_grad_(False).eval()
 
 
 @torch.no_grad()
@@ -191,8 +195,10 @@ def read_autoencoder(name: str) -> Any:
     """An AutoencoderKL by name or folder, fp32, frozen."""
     from diffusers import AutoencoderKL
 
-    model = AutoencoderKL.from_pretrained(locate(name).folder, local_files_only=True, use_safetensors=True)
-    return model.float().requires_grad_(False).eval()
+    model = AutoencoderKL.from_pretrained(
+        locate(name).folder, local_files_only=True, use_safetensors=True, low_cpu_mem_usage=False, torch_dtype=torch.float32
+    )
+    return model.requires_grad_(False).eval()
 
 
 @torch.no_grad()
