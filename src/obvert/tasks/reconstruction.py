@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -136,7 +136,7 @@ def report(model: Autoencoder, found: list[Rebuilt], method: Any) -> Report:
         )
         for part in found
     ]
-    curves = {
+    curves: dict[str, tuple[Sequence[float], Sequence[float]]] = {
         part.name: ([float(k) for k in range(len(part.trace))], (10 * part.trace.double().log10()).tolist()) for part in found[:8]
     }
     columns = [key for key in found[0].row if key != "task"]

@@ -145,14 +145,14 @@ class DiffusionRecipe:
         Returns:
             The card: data, recipe, minutes, held-out scores.
         """
-        from obvert.models import load
+        from obvert.models import load, load_dual
 
         write(model, read_autoencoder(self.autoencoder), folder)
         card: dict[str, Any] = {"licence": "Apache-2.0", "data": "Scenes, drawn by obvert", "recipe": asdict(self)}
         card |= {"torch": torch.__version__, "minutes": round(minutes, 1), "text": TEXT}
         (folder / "card.json").write_text(json.dumps(card, indent=1))
         trained: Any = load(str(folder), device="cpu")
-        card["scores"] = examine(trained, load("zoo/clip", device="cpu"))
+        card["scores"] = examine(trained, load_dual("zoo/clip", device="cpu"))
         (folder / "card.json").write_text(json.dumps(card, indent=1))
         return card
 
