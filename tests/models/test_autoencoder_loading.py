@@ -85,7 +85,7 @@ def test_the_right_kind_of_model_is_asked_for(folder: Path) -> None:
     refused("open_clip:nowhere", "no subfolder", subfolder="vae")
 
 
-def test_what_is_wrong_in_a_folder_is_told(folder: Path, tmp_path: Path) -> None:
+def test_what_is_wrong_in_a_folder_is_told(folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config = json.loads((folder / "config.json").read_text())
     for text, told in (
         ("{", "readable config.json"),
@@ -98,6 +98,7 @@ def test_what_is_wrong_in_a_folder_is_told(folder: Path, tmp_path: Path) -> None
         refused(tmp_path, told)
     torch.save({}, tmp_path / "diffusion_pytorch_model.bin")
     refused(tmp_path, "in safetensors")
+    assert capfd.readouterr().err == ""  # told once
     weights = (folder / "diffusion_pytorch_model.safetensors").read_bytes()
     (tmp_path / "diffusion_pytorch_model.safetensors").write_bytes(weights[:1000])
     refused(tmp_path, "in safetensors")
@@ -106,7 +107,7 @@ def test_what_is_wrong_in_a_folder_is_told(folder: Path, tmp_path: Path) -> None
         ({"scaling_factor": 0.0}, "finite means and finite deviations above 0"),
         ({"scaling_factor": "much"}, "need numbers that normalise"),
         ({"latents_mean": [0.0, 1.0], "latents_std": [1.0, 1.0]}, "need numbers for 4 channels .*, got 2"),
-        ({"latent_channels": 8}, "in safetensors"),
+        ({"latent_channels": 8}, "in safetensors in .*, got: .*size mismatch for "),
         ({"block_out_channels": [8, 16, 16]}, "need a AutoencoderKL"),
     ):
         (tmp_path / "config.json").write_text(json.dumps(config | changed))
@@ -159,6 +160,21 @@ def test_latents_beyond_the_frames_that_are_normalised_are_told(tmp_path: Path) 
         model.decode(torch.zeros(1, 4, 4, 2, 2))
 
 
+def test_numbers_of_frames_do_not_normalise_pictures(tmp_path: Path) -> None:
+    numbers = {"latents_mean": [0.0] * 8, "latents_std": [1.0] * 8}
+    model = obvert.load(str(saved("AutoencoderKL", tmp_path, **numbers)), device="cpu")
+    for call, shape in ((model.encode, (1, 3, 4, 4)), (model.decode, (1, 4, 2, 2))):
+        with pytest.raises(ObvertError, match="need one number a channel to normalise latents without frames, got 2"):
+            call(torch.zeros(shape))
+
+
+def test_a_model_that_never_ran_is_copied(tmp_path: Path) -> None:
+    model = obvert.load(str(saved("AutoencoderOobleck", tmp_path)), device="cpu")
+    sound = torch.rand(1, 2, 32, dtype=torch.float64) * 2 - 1
+    other = model.cast(torch.float64)
+    torch.testing.assert_close(other.encode(sound).float(), model.encode(sound))
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "media", "latents"),
     [
@@ -189,7 +205,8 @@ def test_variants_of_a_class(
     if name == "AutoencoderKL":  # (u - mean) * scaling / deviation
         u = tiny.build(name, **settings).encode(2 * x - 1).latent_dist.mode()
         torch.testing.assert_close(z, ((u - 0.1) * 1.5305 / 2).detach())
-    if name == "VQModel":  # not quantised: a little more changes the picture a little
+    if name == "VQModel":  # as Kandinsky's pipelines have it: no factor, and not quantised
+        torch.testing.assert_close(z, tiny.build(name, **settings).encode(2 * x - 1).latents.detach())
         assert 0 < (model.to_media(z + 1e-4) - model.to_media(z)).abs().max() < 0.05
 
 
@@ -204,6 +221,7 @@ def test_frames_one_by_one(folder: Path) -> None:
         torch.testing.assert_close(model.decode(z)[:, :, t], pictures.decode(z[:, :, t]), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(by_frames(pictures, chunk=99).encode(videos), z, rtol=1e-4, atol=1e-5)
     assert model.cast(torch.bfloat16).media == "video"
+    assert model.cast(torch.float32) is model
     for wrong, told in (
         (torch.zeros(1, 4, 3, 8, 8), "3 channels"),
         (torch.zeros(1, 3, 3, 9, 8), "multiples"),

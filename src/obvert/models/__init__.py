@@ -46,8 +46,8 @@ def load(name: str, *, subfolder: str = "", device: str = "auto", dtype: str = "
     if dtype not in DTYPES:
         raise ObvertError(unknown("dtype", dtype, list(DTYPES)))
     place = find_device(device)
-    for library in ("transformers", "diffusers"):
-        logging.getLogger(library).setLevel(logging.ERROR)
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    logging.getLogger("diffusers").setLevel(logging.CRITICAL)  # the errors it logs, it raises too: told once, here
     if name.startswith("open_clip:"):
         if subfolder:
             raise ObvertError(f"need no subfolder with open_clip, got {subfolder}")

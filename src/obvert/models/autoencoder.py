@@ -7,7 +7,7 @@ Nothing is tiled or sliced: the result would depend on the size of the tiles.
 
 Worth knowing:
     VQModel: latents are those before quantisation. Decoding quantises them, as latent-diffusion models do, and its gradient is
-        straight-through, that of a decoder which does not. Kandinsky's (`norm_type` "spatial") does not quantise.
+        straight-through, that of a decoder which does not. Kandinsky's (`norm_type` "spatial") is neither quantised nor scaled.
     Wan, QwenImage: the decoder clips its output itself, so no gradient comes from pixels beyond the bounds.
     QwenImage: a network of videos for a generator of pictures; here it takes pictures, and latents have no axis of time.
     Cosmos: its pipelines multiply the latents by sigma_data of their scheduler besides; that is the scheduler's.

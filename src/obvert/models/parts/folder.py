@@ -58,7 +58,8 @@ def read_autoencoder(class_name: str, folder: Path) -> Any:
     import torch
 
     try:
-        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # Oobleck's way to normalise weights
+        with torch.no_grad(), warnings.catch_warnings(action="ignore", category=FutureWarning):  # Oobleck's normalised weights:
+            # torch warns of their kind, and computes them on loading; a graph behind them could not be copied
             model, info = getattr(diffusers, class_name).from_pretrained(
                 folder,
                 local_files_only=True,
@@ -131,4 +132,5 @@ def opening(tokenizer: Any) -> tuple[list[int], int]:
 
 
 def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    first, *rest = str(error).strip().splitlines() or [type(error).__name__]
+    return (f"{first} {rest[0].strip()}" if rest and first.endswith(":") else first)[:300]

@@ -41,11 +41,12 @@ def by_frames(autoencoder: Autoencoder, chunk: int = 8) -> Autoencoder:
             raise ObvertError(f"need one frame or more for {autoencoder.card.name} by frames, got none")
         autoencoder.check((shape[0] * shape[2], shape[1], *shape[3:]))
 
-    return replace(
+    model = replace(
         autoencoder,
         media="video",
         to_latents=each(autoencoder.to_latents),
         to_media=each(autoencoder.to_media),
-        cast=lambda dtype: by_frames(autoencoder.cast(dtype), chunk),
+        cast=lambda dtype: model if dtype == autoencoder.dtype else by_frames(autoencoder.cast(dtype), chunk),
         check=check,
     )
+    return model

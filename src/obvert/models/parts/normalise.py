@@ -9,6 +9,7 @@ Every kind is one affine map, channel by channel, in fp32:
     latents_mean, latents_std  mean latents_mean   deviation latents_std  (Wan, Qwen; buffers in LTX)
     both                       mean latents_mean   deviation latents_std / s  (Mochi, some of SDXL's)
     latents_mean of C T        mean and deviation of a channel and a frame, from the first frame on  (Cosmos)
+    none                       mean 0              deviation 1            (Oobleck; Kandinsky's VQModel, even with a factor)
     batch norm                 mean running_mean   deviation sqrt(running_var + eps), after 2 x 2 patches became channels (Flux2)
 """
 
@@ -67,6 +68,8 @@ def read_normalisation(network: Any, channels: int) -> Normalisation:
         means, deviations, scaling = (told.get(name) for name in ("latents_mean", "latents_std", "scaling_factor"))
         if means is None or deviations is None:
             means, deviations = told.get("shift_factor") or 0.0, 1.0
+        if config.get("norm_type") == "spatial":
+            scaling = None  # Kandinsky's pipelines neither multiply nor divide by it
         try:
             mean, deviation = (torch.as_tensor(given, dtype=torch.float64) for given in (means, deviations))
             deviation = deviation / (1.0 if scaling is None else scaling)
@@ -108,9 +111,11 @@ def from_patches(z: Tensor, patch: int) -> Tensor:
 
 
 def _along(numbers: Tensor, z: Tensor) -> Tensor:
-    """Numbers of channels, or of channels and frames, shaped to go with (B, C, ...); ObvertError for too many frames."""
+    """Numbers of channels, or of channels and frames, shaped to go with (B, C, ...); ObvertError for too many or no frames."""
     if numbers.shape[1] == 1:
         return numbers.view(1, -1, *([1] * (z.ndim - 2)))
+    if z.ndim != 5:
+        raise ObvertError(f"need one number a channel to normalise latents without frames, got {numbers.shape[1]}")
     if z.shape[2] > numbers.shape[1]:
         raise ObvertError(f"need at most {numbers.shape[1]} frames of latents, which is what is normalised, got {z.shape[2]}")
     return numbers[None, :, : z.shape[2], None, None]
