@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import torch
+from tiny_pipelines import stable_diffusion, stable_diffusion_3
 from torch import Tensor
 
 import obvert
 from obvert.core.diffusion import draw_noise, sample
 from obvert.hub import weights_hash
-from tiny_pipelines import stable_diffusion, stable_diffusion_3
 
 CAPTIONS = ["a red circle", "a photo of a large blue moon"]
 

@@ -64,7 +64,13 @@ def stable_diffusion(folder: Path, **scheduler: Any) -> Any:
         attention_head_dim=2,
         norm_num_groups=4,
     )
-    settings = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "clip_sample": False, "steps_offset": 1}
+    settings = {
+        "beta_schedule": "scaled_linear",
+        "beta_start": 0.00085,
+        "beta_end": 0.012,
+        "clip_sample": False,
+        "steps_offset": 1,
+    }
     pipeline = StableDiffusionPipeline(
         vae=vae(),
         text_encoder=text("CLIPTextModel", 1),

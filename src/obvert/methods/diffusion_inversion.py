@@ -48,8 +48,9 @@ class DiffusionInversion(Method):
     """Finds the point before each step, e.g. `ForwardStep(step_size=1.0)` or `Anderson(damping=1.0)`; naive when None."""
     iterations: int = 10
     """Most iterations of the solver at each step."""
-    tol: float = 1e-11
-    """Squared residual, relative to the latents, at which a step's iteration has converged."""
+    tol: float = 1e-12
+    """Squared residual, relative to the latents, at which a step's iteration has converged; what is left
+    of it adds up over the steps."""
     batch: int = 16
     """Latents a search runs at once; the result does not depend on it."""
 
@@ -111,9 +112,7 @@ class DiffusionInversion(Method):
         )
 
     @torch.no_grad()
-    def _walk(
-        self, model: Diffusion, target: Tensor, captions: list[str], progress: Progress | None
-    ) -> tuple[Solution, Tensor]:
+    def _walk(self, model: Diffusion, target: Tensor, captions: list[str], progress: Progress | None) -> tuple[Solution, Tensor]:
         """From latents to noise, and the latents drawn from it again."""
         walk, output = model.schedule(self.steps), model.prompted(captions, self.guidance)
         times, z = walk.times.to(model.device), target

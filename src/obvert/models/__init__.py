@@ -46,7 +46,8 @@ def load(name: str, *, device: str = "auto", dtype: str = "float32") -> DualEnco
         raise ObvertError(f"{name} is an open_clip folder; say open_clip:{name}")
     pipeline = (located.folder / "model_index.json").exists()
     try:
-        family = "diffusion" if pipeline else json.loads((located.folder / "config.json").read_text()).get("model_type", "nothing")
+        config = {} if pipeline else json.loads((located.folder / "config.json").read_text())
+        family = "diffusion" if pipeline else config.get("model_type", "nothing")
     except (OSError, ValueError) as error:
         raise ObvertError(f"need a readable config.json in {name}, got: {error}") from error
     known = [n for n in names("models") if n != "open-clip"]

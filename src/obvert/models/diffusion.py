@@ -99,10 +99,7 @@ def stable_diffusion_3(folder: Path, card: Card, device: torch.device, dtype: to
     def embed(captions: Sequence[str]) -> tuple[Tensor, Tensor]:
         seen = [tower(tokens(list(captions)), output_hidden_states=True) for tower, tokens in towers]
         short = torch.cat([one.hidden_states[-2] for one in seen], dim=-1)
-        if third:
-            long = third[0](third[1](list(captions)))[0]
-        else:
-            long = short.new_zeros(len(captions), LONG, width)
+        long = third[0](third[1](list(captions)))[0] if third else short.new_zeros(len(captions), LONG, width)
         hidden = torch.cat((pad(short, (0, width - short.shape[-1])), long), dim=1)
         return hidden, torch.cat([one.text_embeds for one in seen], dim=-1)
 
