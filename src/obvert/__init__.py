@@ -12,12 +12,13 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from obvert import metrics, solvers
-    from obvert.core import Autoencoder, Inversion, ObvertError, Status
+    from obvert.core import Autoencoder, Diffusion, Inversion, ObvertError, Status
     from obvert.features.isoclip import IsoCLIP
     from obvert.features.mean import Mean
     from obvert.features.text_pca import TextPCA
     from obvert.io import read_images
     from obvert.methods.decoder_inversion import DecoderInversion
+    from obvert.methods.diffusion_inversion import DiffusionInversion
     from obvert.methods.gradient_decoder_inversion import GradientDecoderInversion
     from obvert.methods.oti import OTI
     from obvert.methods.ovi import OVI
@@ -31,6 +32,7 @@ _HOMES = {
     "save": "store",
     "open": "store",
     "DecoderInversion": "methods.decoder_inversion",
+    "DiffusionInversion": "methods.diffusion_inversion",
     "GradientDecoderInversion": "methods.gradient_decoder_inversion",
     "OTI": "methods.oti",
     "OVI": "methods.ovi",
@@ -39,6 +41,7 @@ _HOMES = {
     "TextPCA": "features.text_pca",
     "Mean": "features.mean",
     "Autoencoder": "core",
+    "Diffusion": "core",
     "Inversion": "core",
     "Status": "core",
     "ObvertError": "core",
@@ -48,6 +51,8 @@ __all__ = [
     "OVI",
     "Autoencoder",
     "DecoderInversion",
+    "Diffusion",
+    "DiffusionInversion",
     "GradientDecoderInversion",
     "Inversion",
     "IsoCLIP",

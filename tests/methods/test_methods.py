@@ -32,10 +32,12 @@ def digest(model) -> str:
 FEATURES = ["oti", "ovi"]
 DECODERS = ["decoder-inversion", "gradient-decoder-inversion"]
 """Their contract is in test_decoder_inversion.py."""
+SAMPLERS = ["diffusion-inversion"]
+"""Their contract is in test_diffusion_inversion.py."""
 
 
 def test_every_method_has_a_contract() -> None:
-    assert sorted(FEATURES + DECODERS) == names("methods")
+    assert sorted(FEATURES + DECODERS + SAMPLERS) == names("methods")
 
 
 @pytest.mark.parametrize("name", FEATURES)

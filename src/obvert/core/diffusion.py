@@ -114,6 +114,7 @@ def sample(
     guidance: float = 1.0,
     seed: int = 0,
     noise: Tensor | None = None,
+    after: Callable[[int, Tensor], Tensor] | None = None,
 ) -> Tensor:
     """Walk from noise to latents, deterministically.
 
@@ -124,6 +125,7 @@ def sample(
         guidance: of the captions; 1 for none.
         seed: of the noise; sample i is drawn from seed + i, so that a batch equals its samples.
         noise: (B, *shape) to start from instead.
+        after: called after each step with its number, 1 to `steps`, and the latents there; gives those to go on with.
 
     Returns:
         (B, *shape) latents, fp32.
@@ -140,6 +142,7 @@ def sample(
     for k, time in enumerate(walk.times.to(model.device)):
         x, n = model.clean_and_noise(z, output(z, time), walk.signal[k], walk.noise[k])
         z = walk.signal[k + 1].to(z) * x + walk.noise[k + 1].to(z) * n
+        z = after(k + 1, z) if after else z
     return z
 
 

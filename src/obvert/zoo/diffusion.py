@@ -47,13 +47,13 @@ class DiffusionRecipe:
 
     autoencoder: str = "zoo/vae"
     """Whose latents it draws: a name or folder of an AutoencoderKL."""
-    steps: int = 2400
+    steps: int = 4000
     """Steps of training."""
     batch: int = 64
     """Scenes in a step."""
     lr: float = 1e-3
     """Highest learning rate of AdamW, ten times that for Muon; 100 steps of warm-up, then a cosine."""
-    pool: int = 8192
+    pool: int = 16384
     """Scenes drawn and encoded beforehand; every pass over them says other parts of each."""
     pairs: float = 0.2
     """Share of scenes that hold two things."""
