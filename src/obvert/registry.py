@@ -19,6 +19,7 @@ KINDS = {
     "features": "FeatureMap",
     "solvers": "Solver",
     "objectives": "Objective",
+    "watermarks": "Watermark",
     "tasks": "",
     "models": "",
     "datasets": "",

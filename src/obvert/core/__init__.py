@@ -11,6 +11,7 @@ from obvert.core.diffusion import Diffusion, Schedule
 from obvert.core.method import Inversion, Method
 from obvert.core.model import Card, DualEncoder, FeatureMap, Fitted, Modality, Reference
 from obvert.core.search import Eval, Field, Map, Objective, ObvertError, Progress, Solution, Solver, Status, Stop, descent
+from obvert.core.watermark import Watermark
 
 __all__ = [
     "Autoencoder",
@@ -38,5 +39,6 @@ __all__ = [
     "Stop",
     "Stored",
     "TextSet",
+    "Watermark",
     "descent",
 ]
