@@ -129,9 +129,11 @@ def report(model: Autoencoder, found: list[Rebuilt], method: Any) -> Report:
             query=part.picture,
             label=part.name,
             results={
-                "encoder alone": [(part.start, f"{part.row['encoder_residual_db']:.1f} dB", None)],
-                "inverted": [(part.seen, f"{part.row['pixel_residual_db']:.1f} dB", None)],
-                f"what is left, {LOUD:.0f} times": [(part.error, "", None)],
+                "decoded": [
+                    (part.start, f"encoder alone, {part.row['encoder_residual_db']:.1f} dB", None),
+                    (part.seen, f"inverted, {part.row['pixel_residual_db']:.1f} dB", None),
+                    (part.error, f"what is left, {LOUD:.0f} times", None),
+                ]
             },
         )
         for part in found
