@@ -111,6 +111,20 @@ class TestContract:
         alone = sample(model, CAPTIONS[1:], steps=4, guidance=2.0, seed=4)
         torch.testing.assert_close(together[1:], alone, rtol=1e-4, atol=1e-5)
 
+    def test_no_captions_are_no_latents(self, model: Any) -> None:
+        assert sample(model, [], steps=3, guidance=2.0).shape == (0, *model.shape)
+        assert obvert.DiffusionInversion(steps=3)(model, torch.zeros(0, *model.shape)).x.shape == (0, *model.shape)
+
+    @pytest.mark.parametrize("solver", [None, obvert.solvers.ForwardStep(step_size=1.0)])
+    def test_its_walk_is_found_back(self, model: Any, solver: Any) -> None:
+        noise = draw_noise(model.shape, 2, 0)
+        latents = sample(model, CAPTIONS, steps=8, guidance=2.0, noise=noise)
+        before = {name: weight.clone() for name, weight in model.parameters().items()}
+        found = obvert.DiffusionInversion(steps=8, guidance=2.0, solver=solver, iterations=30)(model, latents, CAPTIONS)
+        near = (found.x - noise).square().sum() / noise.square().sum()
+        assert near > 1e-6 if solver is None else near < 1e-8
+        assert all(torch.equal(weight, before[name]) for name, weight in model.parameters().items())
+
     def test_its_autoencoder_normalises(self, model: Any) -> None:
         pictures = torch.rand(2, 3, 8, 8)
         z = model.autoencoder.encode(pictures)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
-import obvert.models  # noqa: F401
-from obvert.zoo.diffusion import DiffusionRecipe, encode, read, read_autoencoder, read_text, write
+import obvert
+from obvert.core import Autoencoder, Card, Diffusion, Schedule
+from obvert.hub import zoo
+from obvert.zoo.diffusion import DiffusionRecipe, encode, examine, read, read_autoencoder, read_text, write
+from obvert.zoo.exam import caption_of, kinds
+from obvert.zoo.recipes import RECIPES
 from obvert.zoo.scenes import sample
 from obvert.zoo.vae import VaeRecipe
 
@@ -63,3 +70,36 @@ def test_what_is_written_is_a_small_pipeline(autoencoder: str, tmp_path: Path) -
 def test_settings_out_of_range_are_named(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="need"):
         DiffusionRecipe(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("shift", "colour", "shape"), [(0, 1.0, 1.0), (8, 0.0, 1.0), (1, 0.875, 0.0)])
+def test_the_exam_counts_what_is_right(shift: int, colour: float, shape: float) -> None:
+    captions = [caption_of(name) for name in kinds()]
+    model = Diffusion(
+        card=Card(name="toy", family="functions"),
+        device=torch.device("cpu"),
+        dtype=torch.float32,
+        autoencoder=Autoencoder.from_functions(lambda x: x, lambda z: z),
+        shape=(3, 2, 2),
+        prediction="flow",
+        embed=lambda said: torch.tensor([(captions.index(c) + shift) % 64 if c else 0 for c in said]) / 64,
+        predict=lambda z, times, condition: z - condition[:, None, None, None],
+        schedule=lambda steps: Schedule(times=torch.ones(1), signal=torch.tensor([0.0, 1.0]), noise=torch.tensor([1.0, 0.0])),
+    )
+    judge: Any = SimpleNamespace(
+        device=torch.device("cpu"),
+        image_features=lambda pictures: torch.eye(64)[[round(float(p.mean()) * 64) for p in pictures]],
+        text_features=lambda texts: torch.eye(64),
+    )
+    scores = examine(model, judge, rounds=1, guidance=1.0)
+    assert (scores["colour"], scores["shape"]) == (colour, shape)
+    assert scores["samples"] == 64
+
+
+@pytest.mark.parametrize("name", [name for name in zoo() if name == "zoo/diffusion"])
+def test_the_embedded_one_is_what_its_card_says(name: str, clip: Any) -> None:
+    model: Any = obvert.load(name, device="cpu")
+    assert model.card.notes["recipe"] == dataclasses.asdict(RECIPES["diffusion"])  # type: ignore[call-overload]
+    assert model.card.notes["scores"]["both"] >= 0.8
+    again = examine(model, clip, rounds=1, steps=20, seed=1000)
+    assert again["both"] == pytest.approx(model.card.notes["scores"]["both"], abs=0.15)

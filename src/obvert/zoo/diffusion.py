@@ -53,7 +53,7 @@ class DiffusionRecipe:
     """Scenes in a step."""
     lr: float = 1e-3
     """Highest learning rate of AdamW, ten times that for Muon; 100 steps of warm-up, then a cosine."""
-    pool: int = 16384
+    pool: int = 12288
     """Scenes drawn and encoded beforehand; every pass over them says other parts of each."""
     pairs: float = 0.2
     """Share of scenes that hold two things."""
