@@ -1,5 +1,6 @@
 """How good a ranking is, how far apart two modalities lie, how near found latents are to the true ones."""
 
+from obvert.metrics.detection import Detection, detection
 from obvert.metrics.gap import linear_separability, modality_gap
 from obvert.metrics.iteration import cocoercivity, local_spectrum
 from obvert.metrics.latents import nmse_db, residual_db
@@ -16,11 +17,13 @@ from obvert.metrics.retrieval import (
 from obvert.metrics.revisited import revisited, trapezoidal_average_precision
 
 __all__ = [
+    "Detection",
     "anisotropy",
     "average_precision",
     "average_precision_at_r",
     "bootstrap",
     "cocoercivity",
+    "detection",
     "judged_retrieval",
     "linear_separability",
     "local_spectrum",

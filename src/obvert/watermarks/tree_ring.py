@@ -14,8 +14,9 @@ the paper: real and imaginary parts of all of M are counted, sigma is their devi
 
     eta = sum ((y - k) / sigma)^2,  lambda = sum k^2 / sigma^2,  p = ncx2.cdf(eta, 2 |M|, lambda)
 
-which counts everything twice: without a watermark, about 2.4 % of its values lie below .01. For zeros eta is 2 |M| - 1
-whatever the noise, since sigma is taken from y, and tells nothing.
+which counts everything twice and takes sigma for known: without a watermark, about 2.4 % of its values lie below .01 for a
+key of the power of noise, fewer or more for weaker or stronger keys. For zeros eta is about 2 |M| whatever the noise, since
+sigma is taken from y, and tells nothing.
 
 The released mask has its row axis reversed and lies one row too high: of 64 rows, a disc of radius 6 covers 25 to 37
 instead of 26 to 38. Its mirror image covers 27 to 39, so that taking the real part averages every number with the one
