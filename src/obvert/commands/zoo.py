@@ -54,5 +54,5 @@ def run(argv: Sequence[str]) -> int:
     with new_folder(options.out, overwrite=options.overwrite) as folder:
         card = recipe.export(model, folder, minutes)
     print(json.dumps(card, indent=1))
-    say(f"saved in {options.out}; try obvert retrieve --model {options.out}", options.json)
+    say(f"saved in {options.out}; every command takes it as --model {options.out}", options.json)
     return 0
