@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
+import obvert.models  # before diffusers  # noqa: F401
 from obvert.cli import main
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An AutoencoderKL with factor 2."""
-    import obvert.models  # before diffusers  # noqa: F401
     from diffusers import AutoencoderKL
 
     path = tmp_path_factory.mktemp("vae")

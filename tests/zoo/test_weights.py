@@ -9,7 +9,8 @@ import torch
 
 import obvert
 from obvert.hub import zoo
-from obvert.metrics import modality_gap
+from obvert.metrics import modality_gap, residual_db
+from obvert.models import load_autoencoder
 from obvert.tasks.classification import prompt
 from obvert.zoo.exam import kind, kinds, pictures
 from obvert.zoo.recipes import RECIPES
@@ -36,3 +37,25 @@ def test_an_embedded_dual_encoder_is_what_its_card_says(name: str) -> None:
 def test_the_twin_has_the_smaller_gap() -> None:
     gaps = {name: obvert.load(name, device="cpu").card.notes["scores"]["modality_gap"] for name in zoo("dual encoder")}
     assert gaps["zoo/clip-smallgap"] < gaps["zoo/clip"]
+
+
+@pytest.mark.parametrize("name", zoo("autoencoder"))
+def test_an_embedded_autoencoder_is_what_its_card_says(name: str) -> None:
+    model = load_autoencoder(name, device="cpu")
+    notes = model.card.notes
+    assert notes["recipe"] == dataclasses.asdict(RECIPES[name.removeprefix("zoo/")])
+    told = notes["scores"]
+    assert told["psnr"] >= {"zoo/vae": 26.0}.get(name, 20.0)
+    drawn = torch.stack(pictures(SCENES[:48]))
+    z = model.encode(drawn)
+    seen = model.decode(z)
+    psnr = -residual_db(seen, drawn).mean().item()
+    assert psnr == pytest.approx(told["psnr"], abs=2.5)  # one thing each, where the card has one or two
+    assert z.std().item() == pytest.approx(1.0, abs=0.2)
+
+
+def test_halves_that_never_met_match_less() -> None:
+    cards = {name: load_autoencoder(name, device="cpu").card.notes["scores"]["cycle"] for name in zoo("autoencoder")}
+    if len(cards) < 2:
+        pytest.skip("only one autoencoder is embedded")
+    assert cards["zoo/vae-tiny"] > cards["zoo/vae"]
