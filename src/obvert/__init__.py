@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from obvert.models import load
     from obvert.solvers.plateau import Plateau
     from obvert.store import open, save
+    from obvert.watermarks.gaussian_shading import GaussianShading
+    from obvert.watermarks.tree_ring import TreeRing
 
 _HOMES = {
     "load": "models",
@@ -38,6 +40,8 @@ _HOMES = {
     "IsoCLIP": "features.isoclip",
     "TextPCA": "features.text_pca",
     "Mean": "features.mean",
+    "GaussianShading": "watermarks.gaussian_shading",
+    "TreeRing": "watermarks.tree_ring",
     "Autoencoder": "core",
     "Inversion": "core",
     "Status": "core",
@@ -48,6 +52,7 @@ __all__ = [
     "OVI",
     "Autoencoder",
     "DecoderInversion",
+    "GaussianShading",
     "GradientDecoderInversion",
     "Inversion",
     "IsoCLIP",
@@ -56,6 +61,7 @@ __all__ = [
     "Plateau",
     "Status",
     "TextPCA",
+    "TreeRing",
     "load",
     "metrics",
     "open",

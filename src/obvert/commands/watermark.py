@@ -97,7 +97,8 @@ def run(argv: Sequence[str]) -> int:
     if argv[0] not in actions:
         raise ObvertError(unknown("action", argv[0], list(actions)))
     kind, act = actions[argv[0]]
-    options: Any = parse(Annotated[kind, tyro.conf.arg(name="")], argv[1:], f"watermark {argv[0]}")
+    titled: Any = Annotated[kind, tyro.conf.arg(name="")]
+    options = parse(titled, argv[1:], f"watermark {argv[0]}")
     return act(options, " ".join(argv))
 
 
