@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from obvert.models import load
     from obvert.solvers.plateau import Plateau
     from obvert.store import open, save
+    from obvert.watermarks.gaussian_shading import GaussianShading
+    from obvert.watermarks.tree_ring import TreeRing
 
 _HOMES = {
     "load": "models",
@@ -40,6 +42,8 @@ _HOMES = {
     "IsoCLIP": "features.isoclip",
     "TextPCA": "features.text_pca",
     "Mean": "features.mean",
+    "GaussianShading": "watermarks.gaussian_shading",
+    "TreeRing": "watermarks.tree_ring",
     "Autoencoder": "core",
     "Diffusion": "core",
     "Inversion": "core",
@@ -53,6 +57,7 @@ __all__ = [
     "DecoderInversion",
     "Diffusion",
     "DiffusionInversion",
+    "GaussianShading",
     "GradientDecoderInversion",
     "Inversion",
     "IsoCLIP",
@@ -61,6 +66,7 @@ __all__ = [
     "Plateau",
     "Status",
     "TextPCA",
+    "TreeRing",
     "load",
     "metrics",
     "open",

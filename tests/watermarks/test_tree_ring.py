@@ -73,6 +73,11 @@ def test_a_centred_key_comes_out_as_it_went_in(pattern: str, shape: tuple[int, .
     torch.testing.assert_close(scheme.p_value(noise[:3], keys[1]), scheme.p_value(noise, keys[1])[:3])
 
 
+def test_a_picture_of_the_keys_own_seed_does_not_carry_it() -> None:
+    scheme = TreeRing(pattern="random")
+    assert scheme.p_value(draw_noise(BIG, 1, 7), scheme.key(BIG, 7)).item() > 1e-3
+
+
 def test_the_power_of_a_drawn_key_is_that_of_noise() -> None:
     for scheme in (TreeRing(), TreeRing(mask="published"), TreeRing(pattern="random")):
         power = torch.stack([scheme.key((4, 32, 32), seed).abs().square().mean() for seed in range(400)]).mean() / 32**2

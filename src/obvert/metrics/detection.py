@@ -65,8 +65,9 @@ def detection(
         rows = torch.cat((places[None], again))
         counts = torch.zeros(len(rows), len(values) + 1, dtype=torch.float64)
         counts.scatter_add_(1, rows + 1, torch.ones_like(rows, dtype=torch.float64))
-        curves.append(counts.cumsum(1) / len(places))
-    found, wrong = curves
+        curves.append(counts.cumsum(1))
+    area = torch.trapezoid(*curves, dim=1) / (len(positive) * len(negative))  # of whole numbers, and thus exact
+    found, wrong = curves[0] / len(positive), curves[1] / len(negative)
     ends = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
 
     def interval(value: Tensor) -> Interval:
@@ -74,7 +75,7 @@ def detection(
         return value[0].item(), low, high
 
     return Detection(
-        auc=interval(torch.trapezoid(found, wrong, dim=1)),
+        auc=interval(area),
         tpr=interval(found.masked_fill(wrong > fpr + 1e-12, 0.0).amax(1)),
         accuracy=interval(((found + 1 - wrong) / 2).amax(1)),
     )

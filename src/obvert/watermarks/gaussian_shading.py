@@ -13,7 +13,8 @@ right ones is binomial and the p-value exact.
 
 The paper's stream cipher is ChaCha20; the stream here is SHAKE-256 of the seed, which needs no other package and serves
 the same end: without the seed the bits are not told from fair ones. The seed is all the secret there is, so let it be a
-large random number where someone has reason to guess it.
+large random number where someone has reason to guess it. One picture is not told from others; pictures of one key share
+their signs, which shows to who can invert many of them: give each user, or each picture, a key of its own.
 
 References:
     | Gaussian Shading: Provable Performance-Lossless Image Watermarking for Diffusion Models (Yang et al., 2024)

@@ -14,7 +14,7 @@ the paper: real and imaginary parts of all of M are counted, sigma is their devi
 
     eta = sum ((y - k) / sigma)^2,  lambda = sum k^2 / sigma^2,  p = ncx2.cdf(eta, 2 |M|, lambda)
 
-which counts everything twice and takes sigma for known: without a watermark, about 2.4 % of its values lie below .01 for a
+which counts everything twice and takes sigma for known: without a watermark, 2 to 3 % of its values lie below .01 for a
 key of the power of noise, fewer or more for weaker or stronger keys. For zeros eta is about 2 |M| whatever the noise, since
 sigma is taken from y, and tells nothing.
 
@@ -42,6 +42,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Literal
 
 import torch
@@ -71,13 +72,16 @@ class TreeRing(Watermark):
 
         Args:
             shape: (C, H, W) of the latents.
-            seed: of normal noise of that shape, drawn on the CPU, from whose spectrum the key is taken.
+            seed: of normal noise of that shape, drawn on the CPU, from whose spectrum the key is taken. With the published
+                mask it is torch's own seed, as in the released code; else a hash of it, so that no picture that is drawn
+                from the same seed carries the key by chance.
 
         Returns:
             (|M|,) complex64.
         """
         channel, radius = self._place(shape)
-        noise = torch.randn(tuple(shape), generator=torch.Generator().manual_seed(seed))
+        own = seed if self.mask == "published" else int.from_bytes(sha256(f"tree-ring {seed}".encode()).digest()[:7])
+        noise = torch.randn(tuple(shape), generator=torch.Generator().manual_seed(own))
         spectrum = fftshift(fft2(noise[channel]))
         if self.pattern == "ring":
             values = spectrum[0, 1 : radius + 1]
