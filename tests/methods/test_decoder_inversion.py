@@ -77,6 +77,15 @@ def test_solvers_that_take_gradients_finish_where_the_encoder_is_useless(solver:
     assert (nmse_db(by_encoder.x, TRUE) > -15).all()
 
 
+def test_pictures_of_8_bits_are_searched_down_to_their_rounding() -> None:
+    rounded = (PICTURES * 255).round() / 255
+    found = obvert.DecoderInversion()(toy(), rounded)
+    assert (found.status == Status.STOPPED).all()
+    assert (residual_db(found.features, rounded) < -57.5).all()  # the floor is -58.9 dB, less what 8 of 48 numbers fit
+    mixed = obvert.DecoderInversion()(toy(), torch.cat((PICTURES[:1], rounded[1:])))
+    torch.testing.assert_close(mixed.x[1:], found.x[1:], rtol=1e-4, atol=1e-5)
+
+
 def test_what_the_target_clipped_is_not_held_against_the_decoder() -> None:
     loud = TRUE * 60
     clipped = toy().decode(loud)

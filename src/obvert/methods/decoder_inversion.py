@@ -4,9 +4,9 @@
 
 Each evaluation decodes and encodes once; nothing is differentiated, so that memory stays near that of the encoder. The
 default solver is Anderson acceleration, which needs a fraction of the evaluations of the published inertial
-Krasnoselskii-Mann iteration, and it stops where the picture's error stops falling fast: an encoder is not its
-decoder's inverse, and beyond that point it leads away again. `Hybrid` and `GNSecant` take gradients of the picture's
-error for what the encoder cannot tell, and their memory.
+Krasnoselskii-Mann iteration. It stops where the picture's error stops falling fast, or, near the floor that rounding to
+8 bits leaves, where it stands still: an encoder that is not its decoder's inverse leads away again beyond. `Hybrid` and
+`GNSecant` take gradients of the picture's error for what the encoder cannot tell, and their memory.
 
 References:
     | Gradient-free Decoder Inversion in Latent Diffusion Models (Hong et al., 2024)
@@ -28,7 +28,7 @@ from obvert.methods._latents import PRECISIONS, encoder_field, gradient_field, i
 from obvert.solvers.anderson import Anderson
 from obvert.solvers.forward import ForwardStep
 from obvert.solvers.iterate import iterate
-from obvert.solvers.residual_rate import ResidualRate
+from obvert.solvers.residual_rate import ROUNDING, ResidualRate
 
 RATES: dict[type, float] = {Anderson: 2.0, ForwardStep: 1.0}
 """Decibels a step must gain for these solvers to go on, where the stop rule is "auto"; others take all their steps."""
@@ -109,8 +109,7 @@ class DecoderInversion(Method):
                 return by_encoder(z)
             return by_gradient(z)
 
-        rate = RATES.get(type(self.solver))
-        stop = (ResidualRate(decibels=rate) if rate else None) if isinstance(self.stop, str) else self.stop
+        stop = self._rate(media) if isinstance(self.stop, str) else self.stop
         return iterate(
             look,
             self.solver,
@@ -123,3 +122,11 @@ class DecoderInversion(Method):
             check_every=1,
             progress=progress,
         )
+
+    def _rate(self, media: Tensor) -> Stop | None:
+        """The stop rule that suits the solver, with the floor that rounding leaves in media of 8 bits."""
+        if type(self.solver) not in RATES:
+            return None
+        steps = media * 255
+        rounded = ((steps - steps.round()).abs() < 1e-3).flatten(1).all(1)
+        return ResidualRate(decibels=RATES[type(self.solver)], floor=torch.where(rounded, ROUNDING, 0.0))
