@@ -263,3 +263,20 @@ def test_what_is_wrong_with_the_larger_tasks_is_said_in_one_line(argv, said: str
     assert said in " ".join(err.split())
     assert "Traceback" not in err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["oti", "--steps", "-3", "--out", "x", "y.png"], "need tokens >= 1, steps >= 0"),
+        (["demo", "--nosuch", "3", "--out", "x"], "--nosuch"),
+        (["retrieve"], "--out PATH"),
+        (["decode-invert", "--solver", "nosuch", "--out", "x", "y.png"], "invalid choice 'nosuch'"),
+    ],
+)
+def test_wrong_options_are_told_in_one_line(argv: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv) == 2
+    err = capsys.readouterr().err
+    assert told in err
+    assert err.count("\n") == 1
+    assert f"obvert {argv[0]} --help" in err

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +15,7 @@ from typing import Any, Literal, TypeVar
 
 import tyro
 
-from obvert.core import DualEncoder, Progress
+from obvert.core import DualEncoder, ObvertError, Progress
 
 T = TypeVar("T")
 
@@ -36,13 +39,40 @@ class ModelOptions:
 
 
 def parse(kind: Callable[..., T], argv: Sequence[str], name: str) -> T:
-    """Options of a command from the command line; wrong ones end the program with exit code 2."""
-    return tyro.cli(
-        kind,
-        args=list(argv),
-        prog=f"obvert {name}",
-        config=(tyro.conf.OmitArgPrefixes, tyro.conf.AvoidSubcommands, tyro.conf.SuppressFixed),
-    )
+    """Options of a command from the command line.
+
+    Args:
+        kind: the options' dataclass.
+        argv: arguments after the command's name.
+        name: of the command.
+
+    Returns:
+        The options.
+
+    Raises:
+        ObvertError: for wrong ones, in one line.
+        SystemExit: after help was shown.
+    """
+    told = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(told):
+            return tyro.cli(
+                kind,
+                args=list(argv),
+                prog=f"obvert {name}",
+                config=(tyro.conf.OmitArgPrefixes, tyro.conf.AvoidSubcommands, tyro.conf.SuppressFixed),
+            )
+    except SystemExit as end:
+        if not end.code:
+            raise
+        raise ObvertError(f"{_flat(told.getvalue())}; obvert {name} --help tells all") from None
+
+
+def _flat(box: str) -> str:
+    """What a drawn box says, on one line: without its frame, its title and its pointer to the help."""
+    plain = re.sub(r"\x1b\[[0-9;]*m|[\u2500-\u257f]", "", box)
+    lines = [line.strip() for line in plain.splitlines()[1:]]
+    return " ".join(filter(None, lines)).split("For full helptext")[0].strip().removesuffix(".") or "wrong options"
 
 
 @contextmanager

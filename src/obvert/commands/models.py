@@ -29,5 +29,5 @@ def run(argv: Sequence[str]) -> int:
         print(f"{name}: {card['data']}; {card['licence']}; trained for {card['minutes']:.0f} minutes")
         print("  " + ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in card["scores"].items()))
     print("Also: a local folder (clip, siglip, siglip2, slip), a hub id owner/name[@revision],")
-    print("open_clip:NAME/TAG or open_clip:FOLDER.")
+    print("open_clip:NAME/TAG or open_clip:FOLDER; autoencoders and Stable Diffusion pipelines as diffusers writes them.")
     return 0
