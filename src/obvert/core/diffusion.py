@@ -41,6 +41,13 @@ class Schedule:
     """(K + 1,) a at each point, fp64; the last is where the walk ends."""
     noise: Tensor
     """(K + 1,) s at each point, fp64."""
+    goals: tuple[Tensor, Tensor] | None = None
+    """(K,) a' and s' that each step is computed for, where a sampler takes others than those of the next point."""
+
+    def step(self, k: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """a, s, a', s' of the step from point k, each 0-dimensional."""
+        after = (self.signal[k + 1], self.noise[k + 1]) if self.goals is None else (self.goals[0][k], self.goals[1][k])
+        return self.signal[k], self.noise[k], *after
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,8 +149,9 @@ def sample(
     z = (draw_noise(model.shape, len(captions), seed) if noise is None else noise).to(model.device, torch.float32)
     walk, output = model.schedule(steps), model.prompted(captions, guidance)
     for k, time in enumerate(walk.times.to(model.device)):
-        x, n = model.clean_and_noise(z, output(z, time), walk.signal[k], walk.noise[k])
-        z = walk.signal[k + 1].to(z) * x + walk.noise[k + 1].to(z) * n
+        a, s, a_next, s_next = walk.step(k)
+        x, n = model.clean_and_noise(z, output(z, time), a, s)
+        z = a_next.to(z) * x + s_next.to(z) * n
         z = after(k + 1, z) if after else z
     return z
 

@@ -120,7 +120,7 @@ class DiffusionInversion(Method):
         status = torch.full_like(asked, int(Status.STEPS if self.solver is None else Status.CONVERGED))
         trace: list[Tensor] = []
         for k in reversed(range(self.steps)):
-            look = _before(z, *_coefficients(model, walk.signal[k : k + 2], walk.noise[k : k + 2]), output, times[k])
+            look = _before(z, *_coefficients(model, *walk.step(k)), output, times[k])
             if self.solver is None:
                 now = look(z)
                 z, left, asked = z - now.direction, now.error, asked + 1
@@ -140,13 +140,13 @@ class DiffusionInversion(Method):
         return Solution(x=z, error=error, steps=asked, status=status, trace=torch.stack(trace)), again
 
 
-def _coefficients(model: Diffusion, signal: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """c and d of the step between two points: what it makes of z alone and of the network's output alone."""
+def _coefficients(model: Diffusion, a: Tensor, s: Tensor, a_next: Tensor, s_next: Tensor) -> tuple[Tensor, Tensor]:
+    """c and d of a step: what it makes of z alone and of the network's output alone."""
     one, none = torch.ones((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
 
     def step(z: Tensor, out: Tensor) -> Tensor:
-        x, n = model.clean_and_noise(z, out, signal[0], noise[0])
-        return signal[1] * x + noise[1] * n
+        x, n = model.clean_and_noise(z, out, a, s)
+        return a_next * x + s_next * n
 
     return step(one, none), step(none, one)
 
