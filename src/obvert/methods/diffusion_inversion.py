@@ -71,7 +71,7 @@ class DiffusionInversion(Method):
 
         Args:
             model: a text-to-image model.
-            target: (B, *shape) latents, as the model's autoencoder gives them.
+            target: (B, *shape) latents, as the model's autoencoder gives them; those in fp64 are walked in fp64.
             captions: under which they are drawn, one each; empty ones when None.
             seed: recorded only: nothing is drawn.
             progress: called with (steps done, total, mean squared residual).
@@ -91,7 +91,7 @@ class DiffusionInversion(Method):
         if len(captions) != len(target):
             raise ObvertError(f"need a caption for each of {len(target)} latents, got {len(captions)}")
         began = time.perf_counter()
-        target = target.to(model.device, torch.float32)
+        target = target.to(model.device, torch.promote_types(target.dtype, torch.float32))
         total = max(1, -(-len(target) // self.batch))
         parts, drawn = [], []
         for i in range(total):
