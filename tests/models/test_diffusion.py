@@ -165,6 +165,7 @@ class TestContract:
         ("model_index.json", [], "need a JSON object"),
         ("scheduler/scheduler_config.json", {"prediction_type": "sample", "beta_schedule": "linear"}, "unknown prediction"),
         ("scheduler/scheduler_config.json", {"_class_name": "FlowMatchEulerDiscreteScheduler"}, "with its betas"),
+        ("scheduler/scheduler_config.json", {"beta_schedule": "linear", "thresholding": True}, "without thresholding"),
         ("unet/diffusion_pytorch_model.safetensors", None, "need a UNet2DConditionModel in safetensors"),
     ],
 )

@@ -116,8 +116,10 @@ def ddim_walk(folder: Path) -> tuple[Prediction, Callable[[int], Schedule]]:
     kind = settings.get("prediction_type", "epsilon")
     if kind not in PREDICTIONS or "beta_schedule" not in settings:
         raise ObvertError(unknown("prediction", kind, list(PREDICTIONS)) + f" in the scheduler of {folder}, with its betas")
+    if settings.get("thresholding"):
+        raise ObvertError(f"need a scheduler without thresholding in {folder}: it is not affine in what the network says")
     wanted = {name: value for name, value in settings.items() if not name.startswith("_")}
-    scheduler = DDIMScheduler.from_config(wanted | {"clip_sample": False, "thresholding": False, "steps_offset": 1})
+    scheduler = DDIMScheduler.from_config(wanted | {"clip_sample": False, "steps_offset": 1})
     signal = scheduler.alphas_cumprod.double().sqrt()
     final = scheduler.final_alpha_cumprod.double().sqrt()
 
