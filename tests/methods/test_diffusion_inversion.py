@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ EXACT = ForwardStep(step_size=1.0)
 
 def toy(prediction: str = "epsilon", slope: float = 1.0) -> Diffusion:
     """out = slope (1 + caption / 10) (1 + time / 2) W z + caption: W has a known spectrum, a caption is its length / 10."""
-    matrix = slope * TURN @ torch.diag(SPECTRUM) @ TURN.T
+    matrix = (slope * TURN @ torch.diag(SPECTRUM) @ TURN.T).double()
 
     def schedule(steps: int) -> Schedule:
         s = torch.linspace(0.98, 0, steps + 1, dtype=torch.float64)
@@ -33,7 +34,7 @@ def toy(prediction: str = "epsilon", slope: float = 1.0) -> Diffusion:
 
     def predict(z: Tensor, times: Tensor, condition: Tensor) -> Tensor:
         gain = (1 + condition / 10) * (1 + times / 2)
-        return (gain[:, None] * (z.flatten(1) @ matrix.T) + condition[:, None]).view_as(z)
+        return (gain[:, None] * (z.flatten(1) @ matrix.T.to(z)) + condition[:, None]).view_as(z)
 
     return Diffusion(
         card=Card(name="toy", family="functions"),
@@ -49,8 +50,8 @@ def toy(prediction: str = "epsilon", slope: float = 1.0) -> Diffusion:
     )
 
 
-def drawn(model: Diffusion, guidance: float = 1.0) -> tuple[Tensor, Tensor]:
-    noise = draw_noise(SHAPE, 3, 7)
+def drawn(model: Diffusion, guidance: float = 1.0, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+    noise = draw_noise(SHAPE, 3, 7).to(dtype)
     return noise, sample(model, CAPTIONS, steps=STEPS, guidance=guidance, noise=noise)
 
 
@@ -62,12 +63,17 @@ def off(x: Tensor, wanted: Tensor) -> Tensor:
 @pytest.mark.parametrize("prediction", ["epsilon", "velocity", "flow"])
 def test_backward_euler_finds_the_noise_and_the_naive_inversion_does_not(prediction: str, guidance: float) -> None:
     model = toy(prediction)
-    noise, latents = drawn(model, guidance)
-    method = obvert.DiffusionInversion(steps=STEPS, guidance=guidance, iterations=100, solver=EXACT, tol=3e-13)
+    noise, latents = drawn(model, guidance, torch.float64)
+    method = obvert.DiffusionInversion(steps=STEPS, guidance=guidance, iterations=200, solver=EXACT, tol=1e-24)
     found = method(model, latents, CAPTIONS)
-    assert (off(found.x, noise).square() < 1e-9).all()
-    assert (found.error < 1e-11).all()
+    assert found.x.dtype == torch.float64
+    assert (off(found.x, noise) < 1e-8).all()
+    assert (found.error < 1e-20).all()
     assert (found.status == Status.CONVERGED).all()
+    single = replace(method, tol=3e-13)(model, latents.float(), CAPTIONS)
+    assert single.x.dtype == torch.float32
+    assert (off(single.x, noise) < 1e-4).all()
+    assert (single.status == Status.CONVERGED).all()
     naive = obvert.DiffusionInversion(steps=STEPS, guidance=guidance)(model, latents, CAPTIONS)
     assert (off(naive.x, noise) > 1e-2).all()
     assert (naive.steps == STEPS).all()

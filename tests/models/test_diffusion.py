@@ -40,6 +40,9 @@ def theirs(pipeline: Any, noise: Tensor, steps: int, guidance: float) -> Tensor:
         (10, {"prediction_type": "v_prediction", "set_alpha_to_one": False}),
         (10, {"timestep_spacing": "trailing", "prediction_type": "v_prediction", "rescale_betas_zero_snr": True}),
         (8, {"timestep_spacing": "trailing", "beta_schedule": "linear"}),
+        (7, {"timestep_spacing": "trailing"}),
+        (7, {"timestep_spacing": "linspace", "set_alpha_to_one": False}),
+        (10, {"timestep_spacing": "linspace", "prediction_type": "v_prediction"}),
     ],
 )
 def test_stable_diffusion_draws_what_diffusers_draws(
@@ -115,6 +118,15 @@ class TestContract:
         assert sample(model, [], steps=3, guidance=2.0).shape == (0, *model.shape)
         assert obvert.DiffusionInversion(steps=3)(model, torch.zeros(0, *model.shape)).x.shape == (0, *model.shape)
 
+    def test_a_walk_whose_steps_are_not_computed_for_the_next_point_is_found_back(self, tmp_path: Path) -> None:
+        stable_diffusion(tmp_path / "sd", timestep_spacing="linspace")
+        model: Any = obvert.load(str(tmp_path / "sd"), device="cpu")
+        noise = draw_noise(model.shape, 2, 0)
+        latents = sample(model, CAPTIONS, steps=8, noise=noise)
+        method = obvert.DiffusionInversion(steps=8, solver=obvert.solvers.ForwardStep(step_size=1.0), iterations=30)
+        found = method(model, latents, CAPTIONS)
+        assert (found.x - noise).square().sum() < 1e-8 * noise.square().sum()
+
     @pytest.mark.parametrize("solver", [None, obvert.solvers.ForwardStep(step_size=1.0)])
     def test_its_walk_is_found_back(self, model: Any, solver: Any) -> None:
         noise = draw_noise(model.shape, 2, 0)
@@ -153,6 +165,7 @@ class TestContract:
         ("model_index.json", [], "need a JSON object"),
         ("scheduler/scheduler_config.json", {"prediction_type": "sample", "beta_schedule": "linear"}, "unknown prediction"),
         ("scheduler/scheduler_config.json", {"_class_name": "FlowMatchEulerDiscreteScheduler"}, "with its betas"),
+        ("scheduler/scheduler_config.json", {"beta_schedule": "linear", "thresholding": True}, "without thresholding"),
         ("unet/diffusion_pytorch_model.safetensors", None, "need a UNet2DConditionModel in safetensors"),
     ],
 )

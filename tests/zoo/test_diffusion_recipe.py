@@ -39,6 +39,8 @@ def test_two_steps_are_reproducible(autoencoder: str, tmp_path: Path) -> None:
     assert all(torch.equal(value, weights[name]) for name, value in one.state_dict().items())
     assert not one.training
     assert minutes > 0
+    last, _ = dataclasses.replace(recipe, average=0.0).train(tmp_path / "last")
+    assert not torch.equal(last.conv_in.weight, one.conv_in.weight)
 
 
 def test_latents_are_modes_times_the_scaling_factor(autoencoder: str) -> None:
@@ -66,7 +68,7 @@ def test_what_is_written_is_a_small_pipeline(autoencoder: str, tmp_path: Path) -
     assert sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file()) < 12e6
 
 
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"batch": 9, "pool": 8}, {"pairs": 1.5}, {"dropout": 1.0}])
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"batch": 9, "pool": 8}, {"pairs": 1.5}, {"dropout": 1.0}, {"average": 1.0}])
 def test_settings_out_of_range_are_named(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="need"):
         DiffusionRecipe(**wrong)  # type: ignore[arg-type]

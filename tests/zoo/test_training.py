@@ -35,10 +35,11 @@ def test_finds_the_known_answer(tmp_path: Path) -> None:
     assert 0 < minutes < 1
 
 
+@pytest.mark.parametrize("average", [0.0, 0.9])
 @pytest.mark.parametrize("stop", [0, 3, 4, 5, 19])
-def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(stop: int, tmp_path: Path) -> None:
+def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(stop: int, average: float, tmp_path: Path) -> None:
     whole, loss = regression()
-    fit(whole, loss, steps=20, lr=0.05, folder=tmp_path / "whole", every=4, warmup=5)
+    fit(whole, loss, steps=20, lr=0.05, folder=tmp_path / "whole", every=4, warmup=5, average=average)
 
     broken, loss = regression()
 
@@ -48,7 +49,7 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(stop: int,
         return loss(step)
 
     with pytest.raises(KeyboardInterrupt):
-        fit(broken, stopping, steps=20, lr=0.05, folder=tmp_path / "broken", every=4, warmup=5)
+        fit(broken, stopping, steps=20, lr=0.05, folder=tmp_path / "broken", every=4, warmup=5, average=average)
 
     resumed, loss = regression()
     seen = []
@@ -57,21 +58,48 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(stop: int,
         seen.append(step)
         return loss(step)
 
-    fit(resumed, watched, steps=20, lr=0.05, folder=tmp_path / "broken", every=4, warmup=5)
+    fit(resumed, watched, steps=20, lr=0.05, folder=tmp_path / "broken", every=4, warmup=5, average=average)
     assert seen == list(range(stop - stop % 4, 20))
     assert torch.equal(resumed.weight, whole.weight)
     assert torch.equal(resumed.bias, whole.bias)
 
 
-def test_a_finished_training_is_loaded_and_not_repeated(tmp_path: Path) -> None:
+def test_the_mean_of_the_weights_is_that_of_every_step(tmp_path: Path) -> None:
+    model, loss = regression()
+    seen: list[Tensor] = []  # a step's loss sees the weights that the step before left
+
+    def watched(step: int) -> Tensor:
+        seen.append(model.weight.detach().clone())
+        return loss(step)
+
+    fit(model, watched, steps=12, lr=0.05, folder=tmp_path / "mean", warmup=2, average=0.6)
+    last, loss = regression()
+    fit(last, loss, steps=12, lr=0.05, folder=tmp_path / "last", warmup=2)
+    mean = seen[0]
+    for k, weight in enumerate([*seen[1:], last.weight.detach()]):
+        decay = min(0.6, (1 + k) / (10 + k))
+        mean = decay * mean + (1 - decay) * weight
+    torch.testing.assert_close(model.weight.detach(), mean)
+    assert not torch.allclose(model.weight, last.weight, rtol=1e-3)
+
+
+@pytest.mark.parametrize("average", [-0.1, 1.0, float("nan")])
+def test_an_average_out_of_range_is_refused(average: float, tmp_path: Path) -> None:
+    model, loss = regression()
+    with pytest.raises(ValueError, match=r"need average in \[0, 1\)"):
+        fit(model, loss, steps=2, lr=0.05, folder=tmp_path, average=average)
+
+
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_a_finished_training_is_loaded_and_not_repeated(average: float, tmp_path: Path) -> None:
     done, loss = regression()
-    minutes = fit(done, loss, steps=6, lr=0.05, folder=tmp_path)
+    minutes = fit(done, loss, steps=6, lr=0.05, folder=tmp_path, average=average)
     again, _ = regression()
 
     def never(step: int) -> Tensor:
         raise AssertionError(f"step {step} was run again")
 
-    assert fit(again, never, steps=6, lr=0.05, folder=tmp_path) == pytest.approx(minutes, abs=0.01)
+    assert fit(again, never, steps=6, lr=0.05, folder=tmp_path, average=average) == pytest.approx(minutes, abs=0.01)
     assert torch.equal(again.weight, done.weight)
 
 
@@ -101,7 +129,9 @@ def test_frozen_parameters_stay_and_progress_is_reported(tmp_path: Path) -> None
     assert told[-1][2] < told[0][2]
 
 
-@pytest.mark.parametrize("other", [{"steps": 3}, {"lr": 0.06}, {"weight_decay": 0.1}, {"warmup": 5}, {"recipe": "other data"}])
+@pytest.mark.parametrize(
+    "other", [{"steps": 3}, {"lr": 0.06}, {"weight_decay": 0.1}, {"warmup": 5}, {"average": 0.5}, {"recipe": "other data"}]
+)
 def test_the_checkpoint_of_another_recipe_is_refused(other: dict, tmp_path: Path) -> None:
     usual = {"steps": 2, "lr": 0.05, "recipe": "data"}
     model, loss = regression()

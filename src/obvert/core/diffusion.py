@@ -41,6 +41,13 @@ class Schedule:
     """(K + 1,) a at each point, fp64; the last is where the walk ends."""
     noise: Tensor
     """(K + 1,) s at each point, fp64."""
+    goals: tuple[Tensor, Tensor] | None = None
+    """(K,) a' and s' that each step is computed for, where a sampler takes others than those of the next point."""
+
+    def step(self, k: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """a, s, a', s' of the step from point k, each 0-dimensional."""
+        after = (self.signal[k + 1], self.noise[k + 1]) if self.goals is None else (self.goals[0][k], self.goals[1][k])
+        return self.signal[k], self.noise[k], *after
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,18 +97,18 @@ class Diffusion:
             guidance: g; 1 asks the network once, with the captions alone.
 
         Returns:
-            (B, *shape) latents and a 0-dimensional time -> the output, fp32.
+            (B, *shape) latents and a 0-dimensional time -> the output, in the precision of the latents.
         """
         if not captions:
             return lambda z, time: z  # as many rows as captions: none
         said = self.embed(list(captions))
         if guidance == 1:
-            return lambda z, time: self.predict(z, time.expand(len(z)), said).float()
+            return lambda z, time: self.predict(z, time.expand(len(z)), said).to(z.dtype)
         empty = self.embed([""] * len(captions))
         both = torch.cat((empty, said)) if isinstance(said, Tensor) else tuple(map(torch.cat, zip(empty, said, strict=True)))
 
         def guided(z: Tensor, time: Tensor) -> Tensor:
-            without, with_ = self.predict(torch.cat((z, z)), time.expand(2 * len(z)), both).float().chunk(2)
+            without, with_ = self.predict(torch.cat((z, z)), time.expand(2 * len(z)), both).to(z.dtype).chunk(2)
             return without + guidance * (with_ - without)
 
         return guided
@@ -130,7 +137,7 @@ def sample(
         after: called after each step with its number, 1 to `steps`, and the latents there; gives those to go on with.
 
     Returns:
-        (B, *shape) latents, fp32.
+        (B, *shape) latents, fp32; fp64 from noise in fp64, as far as the network can tell.
 
     Raises:
         ObvertError: for steps or noise that do not fit.
@@ -139,11 +146,13 @@ def sample(
         raise ObvertError(f"need at least 1 step, got {steps}")
     if noise is not None and (len(noise) != len(captions) or noise.shape[1:] != model.shape):
         raise ObvertError(f"need noise of shape {(len(captions), *model.shape)}, got {tuple(noise.shape)}")
-    z = (draw_noise(model.shape, len(captions), seed) if noise is None else noise).to(model.device, torch.float32)
+    z = draw_noise(model.shape, len(captions), seed) if noise is None else noise
+    z = z.to(model.device, torch.promote_types(z.dtype, torch.float32))
     walk, output = model.schedule(steps), model.prompted(captions, guidance)
     for k, time in enumerate(walk.times.to(model.device)):
-        x, n = model.clean_and_noise(z, output(z, time), walk.signal[k], walk.noise[k])
-        z = walk.signal[k + 1].to(z) * x + walk.noise[k + 1].to(z) * n
+        a, s, a_next, s_next = walk.step(k)
+        x, n = model.clean_and_noise(z, output(z, time), a, s)
+        z = a_next.to(z) * x + s_next.to(z) * n
         z = after(k + 1, z) if after else z
     return z
 

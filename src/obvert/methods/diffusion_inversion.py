@@ -71,7 +71,7 @@ class DiffusionInversion(Method):
 
         Args:
             model: a text-to-image model.
-            target: (B, *shape) latents, as the model's autoencoder gives them.
+            target: (B, *shape) latents, as the model's autoencoder gives them; those in fp64 are walked in fp64.
             captions: under which they are drawn, one each; empty ones when None.
             seed: recorded only: nothing is drawn.
             progress: called with (steps done, total, mean squared residual).
@@ -91,7 +91,7 @@ class DiffusionInversion(Method):
         if len(captions) != len(target):
             raise ObvertError(f"need a caption for each of {len(target)} latents, got {len(captions)}")
         began = time.perf_counter()
-        target = target.to(model.device, torch.float32)
+        target = target.to(model.device, torch.promote_types(target.dtype, torch.float32))
         total = max(1, -(-len(target) // self.batch))
         parts, drawn = [], []
         for i in range(total):
@@ -120,7 +120,7 @@ class DiffusionInversion(Method):
         status = torch.full_like(asked, int(Status.STEPS if self.solver is None else Status.CONVERGED))
         trace: list[Tensor] = []
         for k in reversed(range(self.steps)):
-            look = _before(z, *_coefficients(model, walk.signal[k : k + 2], walk.noise[k : k + 2]), output, times[k])
+            look = _before(z, *_coefficients(model, *walk.step(k)), output, times[k])
             if self.solver is None:
                 now = look(z)
                 z, left, asked = z - now.direction, now.error, asked + 1
@@ -140,13 +140,13 @@ class DiffusionInversion(Method):
         return Solution(x=z, error=error, steps=asked, status=status, trace=torch.stack(trace)), again
 
 
-def _coefficients(model: Diffusion, signal: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """c and d of the step between two points: what it makes of z alone and of the network's output alone."""
+def _coefficients(model: Diffusion, a: Tensor, s: Tensor, a_next: Tensor, s_next: Tensor) -> tuple[Tensor, Tensor]:
+    """c and d of a step: what it makes of z alone and of the network's output alone."""
     one, none = torch.ones((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
 
     def step(z: Tensor, out: Tensor) -> Tensor:
-        x, n = model.clean_and_noise(z, out, signal[0], noise[0])
-        return signal[1] * x + noise[1] * n
+        x, n = model.clean_and_noise(z, out, a, s)
+        return a_next * x + s_next * n
 
     return step(one, none), step(none, one)
 

@@ -5,7 +5,8 @@ tower of zoo/clip-smallgap, so that zoo/clip can judge what it draws. It learns 
 
     z_t = a_t x + s_t n        L = mean |u(z_t, t, caption) - (a_t n - s_t x)|^2
 
-at times spread evenly over each batch. Some captions are left out, for guidance.
+at times spread evenly over each batch. Some captions are left out, for guidance. The weights that are written are a
+running mean of those trained.
 
 References:
     | High-Resolution Image Synthesis with Latent Diffusion Models (Rombach et al., 2022)
@@ -59,14 +60,16 @@ class DiffusionRecipe:
     """Share of scenes that hold two things."""
     dropout: float = 0.1
     """Share of captions left out."""
+    average: float = 0.995
+    """Decay of the running mean of the weights that is written, in [0, 1); 0 for the last weights."""
     seed: int = 0
     """Of the weights, the scenes and the order."""
 
     def __post_init__(self) -> None:
         if self.steps < 1 or not 1 <= self.batch <= self.pool or self.seed < 0:
             raise ValueError(f"need steps >= 1, 1 <= batch <= pool and seed >= 0, got {self}")
-        if not (0 <= self.pairs <= 1 and 0 <= self.dropout < 1):
-            raise ValueError(f"need pairs in [0, 1] and dropout in [0, 1), got {self}")
+        if not (0 <= self.pairs <= 1 and 0 <= self.dropout < 1 and 0 <= self.average < 1):
+            raise ValueError(f"need pairs in [0, 1], dropout and average in [0, 1), got {self}")
 
     def build(self) -> Any:
         """The untrained UNet2DConditionModel."""
@@ -131,7 +134,16 @@ class DiffusionRecipe:
             condition = read(text, ["" if drop else said for said, drop in zip(texts, dropped, strict=True)])
             return self.loss(model, latents[torch.from_numpy(rows)], condition, signal, torch.Generator().manual_seed(step))
 
-        minutes = fit(model.train(), loss, steps=self.steps, lr=self.lr, folder=folder, recipe=repr(self), report=report)
+        minutes = fit(
+            model.train(),
+            loss,
+            steps=self.steps,
+            lr=self.lr,
+            folder=folder,
+            average=self.average,
+            recipe=repr(self),
+            report=report,
+        )
         return model.eval(), minutes
 
     def export(self, model: Any, folder: Path, minutes: float) -> dict[str, Any]:

@@ -37,6 +37,7 @@ def fit(
     weight_decay: float = 0.05,
     warmup: int = 100,
     every: int = 100,
+    average: float = 0.0,
     recipe: str = "",
     report: Report | None = None,
 ) -> float:
@@ -51,6 +52,7 @@ def fit(
         weight_decay: of matrices.
         warmup: steps over which the rate rises.
         every: steps between two checkpoints.
+        average: decay of the running mean of the weights, in [0, 1); the model ends with that mean. 0 for none.
         recipe: whatever else the training depends on; a checkpoint of another recipe is refused.
         report: progress.
 
@@ -58,14 +60,18 @@ def fit(
         Minutes of training, earlier sittings included.
 
     Raises:
-        ValueError: when the folder's checkpoint is of another model or recipe.
+        ValueError: for an average out of range, and when the folder's checkpoint is of another model or recipe.
     """
+    if not 0 <= average < 1:
+        raise ValueError(f"need average in [0, 1), got {average}")
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
     shapes = {name: list(p.shape) for name, p in named.items()}
-    mark = hashlib.sha256(json.dumps([shapes, steps, lr, weight_decay, warmup, recipe]).encode()).hexdigest()
+    settings = [shapes, steps, lr, weight_decay, warmup, recipe] + ([average] if average else [])
+    mark = hashlib.sha256(json.dumps(settings).encode()).hexdigest()
     moved = {name: nn.Parameter(p.detach().view(len(p), -1)) if p.ndim > 2 and _inside(name) else p for name, p in named.items()}
     optimisers = _optimisers(moved, lr, weight_decay)
-    first, minutes = _resume(folder, moved, optimisers, mark)
+    means = {name: p.detach().clone() for name, p in moved.items()} if average else {}
+    first, minutes = _resume(folder, moved, means, optimisers, mark)
     device = next(model.parameters()).device
     began = time.perf_counter()
     for step in range(first, steps):
@@ -83,10 +89,15 @@ def fit(
             moved[name].grad = None if parameter.grad is None else parameter.grad.reshape(moved[name].shape)
         for optimiser in optimisers:
             optimiser.step()
+        for name, mean in means.items():  # the first steps are forgotten sooner
+            mean.lerp_(moved[name].detach(), 1 - min(average, (step + 1) / (step + 10)))
         if report and (step % 10 == 0 or step + 1 == steps):
             report(step + 1, steps, value.item())
         if (step + 1) % every == 0 or step + 1 == steps:
-            _checkpoint(folder, moved, optimisers, {"step": step + 1, "minutes": minutes + _minutes(began), "mark": mark})
+            progress = {"step": step + 1, "minutes": minutes + _minutes(began), "mark": mark}
+            _checkpoint(folder, moved, means, optimisers, progress)
+    for name, mean in means.items():
+        moved[name].data.copy_(mean)
     return minutes + _minutes(began)
 
 
@@ -113,11 +124,18 @@ def _optimisers(named: dict[str, nn.Parameter], lr: float, weight_decay: float) 
     return optimisers
 
 
-def _checkpoint(folder: Path, named: dict[str, nn.Parameter], optimisers: Optimisers, progress: dict[str, object]) -> None:
+def _checkpoint(
+    folder: Path,
+    named: dict[str, nn.Parameter],
+    means: dict[str, Tensor],
+    optimisers: Optimisers,
+    progress: dict[str, object],
+) -> None:
     """Write everything to a side file, then move it into place: an interruption leaves the last one whole."""
     folder.mkdir(parents=True, exist_ok=True)
     names: dict[torch.Tensor, str] = {parameter: name for name, parameter in named.items()}
     tensors = {f"weight/{name}": p.detach().contiguous() for name, p in named.items()}
+    tensors |= {f"mean/{name}": mean.contiguous() for name, mean in means.items()}
     for optimiser in optimisers:
         for parameter, state in optimiser.state.items():
             tensors |= {f"{key}/{names[parameter]}": torch.as_tensor(value).contiguous() for key, value in state.items()}
@@ -126,7 +144,9 @@ def _checkpoint(folder: Path, named: dict[str, nn.Parameter], optimisers: Optimi
     side.replace(folder / "checkpoint.safetensors")
 
 
-def _resume(folder: Path, named: dict[str, nn.Parameter], optimisers: Optimisers, mark: str) -> tuple[int, float]:
+def _resume(
+    folder: Path, named: dict[str, nn.Parameter], means: dict[str, Tensor], optimisers: Optimisers, mark: str
+) -> tuple[int, float]:
     """Step and minutes of the checkpoint in this folder, loaded; (0, 0) when there is none."""
     path = folder / "checkpoint.safetensors"
     if not path.exists():
@@ -140,6 +160,8 @@ def _resume(folder: Path, named: dict[str, nn.Parameter], optimisers: Optimisers
         kind, name = key.split("/", 1)
         if kind == "weight":
             named[name].data.copy_(tensor.view(named[name].shape))
+        elif kind == "mean":
+            means[name].copy_(tensor)
         else:
             states[name][kind] = tensor if kind == "step" else tensor.to(named[name].device)
     for optimiser in optimisers:

@@ -97,8 +97,8 @@ def read_text(
 def ddim_walk(folder: Path) -> tuple[Prediction, Callable[[int], Schedule]]:
     """The walk of DDIM under a scheduler's settings, whichever scheduler of the same family they were written for.
 
-    diffusers' own step goes from t to t - T // K even where that is not the time it visits next ("linspace", and
-    "trailing" where K does not divide T); this walk goes to the time visited next.
+    diffusers' step is computed from t to t - T // K even where that is not the time it visits next ("linspace", and
+    "trailing" where K does not divide T); those goals are kept, so that the latents are the same.
 
     Args:
         folder: of the pipeline.
@@ -116,8 +116,10 @@ def ddim_walk(folder: Path) -> tuple[Prediction, Callable[[int], Schedule]]:
     kind = settings.get("prediction_type", "epsilon")
     if kind not in PREDICTIONS or "beta_schedule" not in settings:
         raise ObvertError(unknown("prediction", kind, list(PREDICTIONS)) + f" in the scheduler of {folder}, with its betas")
+    if settings.get("thresholding"):
+        raise ObvertError(f"need a scheduler without thresholding in {folder}: it is not affine in what the network says")
     wanted = {name: value for name, value in settings.items() if not name.startswith("_")}
-    scheduler = DDIMScheduler.from_config(wanted | {"clip_sample": False, "thresholding": False, "steps_offset": 1})
+    scheduler = DDIMScheduler.from_config(wanted | {"clip_sample": False, "steps_offset": 1})
     signal = scheduler.alphas_cumprod.double().sqrt()
     final = scheduler.final_alpha_cumprod.double().sqrt()
 
@@ -127,9 +129,10 @@ def ddim_walk(folder: Path) -> tuple[Prediction, Callable[[int], Schedule]]:
             raise ObvertError(f"need 1 to {total - 1} steps, got {steps}")
         scheduler.set_timesteps(steps)
         times = scheduler.timesteps
-        after = int(times[-1]) - total // steps
-        a = torch.cat((signal[times], (signal[after] if after >= 0 else final)[None]))
-        return Schedule(times=times, signal=a, noise=(1 - a * a).clamp(min=0).sqrt())
+        after = times - total // steps
+        goal = torch.where(after >= 0, signal[after.clamp(min=0)], final)
+        a = torch.cat((signal[times], goal[-1:]))
+        return Schedule(times=times, signal=a, noise=_rest(a), goals=(goal, _rest(goal)))
 
     return PREDICTIONS[kind], schedule
 
@@ -165,3 +168,8 @@ def flow_walk(folder: Path, tokens: int) -> Callable[[int], Schedule]:
         return Schedule(times=scheduler.timesteps.clone(), signal=1 - s, noise=s)
 
     return schedule
+
+
+def _rest(signal: Tensor) -> Tensor:
+    """s = sqrt(1 - a^2)."""
+    return (1 - signal * signal).clamp(min=0).sqrt()
