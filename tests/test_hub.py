@@ -56,7 +56,7 @@ def test_a_folder_is_taken_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("name", ["zoo/clp", "zoo/", "zoo/../clip", "clip", "zoo/clip/"])
 def test_near_misses_of_the_zoo_are_told(name: str) -> None:
-    refused(name, "did you mean zoo/clip")
+    refused(name, "did you mean .*zoo/clip")
 
 
 def test_what_is_no_model_folder_is_told(tmp_path: Path) -> None:

@@ -47,7 +47,6 @@ def load(name: str, *, subfolder: str = "", device: str = "auto", dtype: str = "
         raise ObvertError(unknown("dtype", dtype, list(DTYPES)))
     place = find_device(device)
     logging.getLogger("transformers").setLevel(logging.ERROR)
-    logging.getLogger("diffusers").setLevel(logging.CRITICAL)  # the errors it logs, it raises too: told once, here
     if name.startswith("open_clip:"):
         if subfolder:
             raise ObvertError(f"need no subfolder with open_clip, got {subfolder}")

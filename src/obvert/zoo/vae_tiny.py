@@ -50,8 +50,8 @@ class TinyVaeRecipe:
         from diffusers import AutoencoderTiny
 
         return AutoencoderTiny(
-            encoder_block_out_channels=(16, 32, 48, 64),
-            decoder_block_out_channels=(64, 48, 32, 16),
+            encoder_block_out_channels=(32, 32, 32, 32),
+            decoder_block_out_channels=(32, 32, 32, 32),
             num_encoder_blocks=(1, 1, 1, 1),
             num_decoder_blocks=(1, 1, 1, 1),
             latent_channels=4,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import warnings
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,8 @@ def read_autoencoder(class_name: str, folder: Path) -> Any:
     """
     import diffusers
     import torch
+
+    hush(diffusers)
 
     try:
         with torch.no_grad(), warnings.catch_warnings(action="ignore", category=FutureWarning):  # Oobleck's normalised weights:
@@ -134,3 +137,9 @@ def opening(tokenizer: Any) -> tuple[list[int], int]:
 def _line(error: Exception) -> str:
     first, *rest = str(error).strip().splitlines() or [type(error).__name__]
     return (f"{first} {rest[0].strip()}" if rest and first.endswith(":") else first)[:300]
+
+
+def hush(diffusers: Any) -> None:
+    """Keep diffusers from logging: the errors it logs, it raises too."""
+    diffusers.utils.logging.set_verbosity(logging.CRITICAL)
+    diffusers.utils.logging.disable_progress_bar()

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from obvert.core import ObvertError, Schedule
 from obvert.core.diffusion import Prediction
-from obvert.models.parts.folder import read_model, read_tokenizer
+from obvert.models.parts.folder import hush, read_model, read_tokenizer
 from obvert.registry import unknown
 
 PREDICTIONS: dict[str, Prediction] = {"epsilon": "epsilon", "v_prediction": "velocity"}
@@ -50,6 +50,8 @@ def read_network(class_name: str, folder: Path, dtype: torch.dtype) -> Any:
         ObvertError: when the weights are missing, broken or incomplete.
     """
     import diffusers
+
+    hush(diffusers)
 
     try:
         model, info = getattr(diffusers, class_name).from_pretrained(
