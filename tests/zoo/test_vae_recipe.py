@@ -45,6 +45,7 @@ def test_halves_are_distilled_apart(whole: Path, tmp_path: Path) -> None:
     assert load_autoencoder(str(tmp_path / "tiny"), device="cpu").encode(scenes(2, 1).float() / 255).shape == (2, 4, 8, 8)
     pictures, latents = torch.randn(2, 3, 64, 64), torch.randn(2, 4, 8, 8)
     model.float().requires_grad_(True).train()  # written in half precision
+    model.zero_grad()
     recipe.loss(model, pictures, latents).backward()
     apart = model.encoder(pictures) - latents
     (only,) = torch.autograd.grad(apart.square().mean(), model.encoder.layers[0].weight)
