@@ -153,9 +153,11 @@ def test_the_rate_rule_stops_each_sample_where_its_gain_falls() -> None:
 
 def test_near_the_floor_of_noise_the_rate_rule_goes_on_until_all_stands_still() -> None:
     errors = torch.tensor([[4.0, 4.0], [2.0, 2.0], [1.6, 1.6], [1.599, 1.599]])
-    rule = ResidualRate(decibels=2.0, floor=torch.tensor([0.5, 0.01]))
+    rule = ResidualRate(decibels=2.0, floor=torch.tensor([0.5, 0.01]), window=1)
     assert rule(errors[:3]).tolist() == [False, True]  # 0.97 dB, at 5 and at 22 dB above the floor
     assert rule(errors).tolist() == [True, True]  # 0.003 dB
+    longer = ResidualRate(decibels=2.0, floor=0.5, window=2)
+    assert longer(errors).tolist() == [False, False]  # 0.97 dB over two steps
 
 
 def test_a_refused_step_stops_at_the_point_before_it() -> None:

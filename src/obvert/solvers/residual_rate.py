@@ -31,23 +31,27 @@ class ResidualRate(Stop):
     """Stop where a step no longer gains enough."""
 
     decibels: float = 2.0
-    """Least gain of a step; 2 suits Anderson, 1 the forward step."""
+    """Least gain of a step. 2 is for encoders that hardly match their decoders; well-matched pairs gain much below it."""
     floor: float | Tensor = 0.0
     """Error of the truth itself, of all samples or of each: `ROUNDING` for pictures of 8 bits; 0 where there is no noise."""
     margin: float = 6.0
     """Decibels above the floor within which `slow` is asked instead."""
     slow: float = 0.005
-    """Least gain of a step there."""
+    """Least gain of a step there, on average over `window` steps: single ones may gain nothing."""
+    window: int = 6
+    """Steps that are averaged near the floor, at least 1."""
     least: int = 1
     """Steps that are taken in any case, at least 1."""
 
     def __post_init__(self) -> None:
-        if not (self.decibels > 0 and self.margin >= 0 and self.slow > 0 and self.least >= 1):
-            raise ValueError(f"need decibels > 0, margin >= 0, slow > 0 and least >= 1, got {self}")
+        if not (self.decibels > 0 and self.margin >= 0 and self.slow > 0 and self.window >= 1 and self.least >= 1):
+            raise ValueError(f"need decibels > 0, margin >= 0, slow > 0, window >= 1 and least >= 1, got {self}")
 
     def __call__(self, errors: Tensor) -> Tensor:
         if len(errors) <= self.least:
             return torch.zeros(errors.shape[1], dtype=torch.bool, device=errors.device)
+        back = min(self.window, len(errors) - 1)
         near = errors[-1] <= 10 ** (self.margin / 10) * torch.as_tensor(self.floor).to(errors)
-        kept = torch.where(near, 10 ** (-self.slow / 10), 10 ** (-self.decibels / 10))
-        return errors[-1] > kept * errors[-2]
+        fast = errors[-1] <= 10 ** (-self.decibels / 10) * errors[-2]
+        still = errors[-1] > 10 ** (-self.slow * back / 10) * errors[-1 - back]
+        return torch.where(near, still, ~fast)
