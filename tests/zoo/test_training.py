@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from obvert.zoo.training import fit
+from obvert.zoo.training import falling, fit
 
 WEIGHT = torch.tensor([[1.5, -0.5, 0.25]])
 BIAS = torch.tensor([0.75])
@@ -83,6 +83,30 @@ def test_the_mean_of_the_weights_is_that_of_every_step(tmp_path: Path) -> None:
     assert not torch.allclose(model.weight, last.weight, rtol=1e-3)
 
 
+def test_the_rate_falls_anew_in_every_cycle(tmp_path: Path) -> None:
+    assert [falling(k, 4) for k in (0, 2, 4, 6)] == pytest.approx([1, 0.51, 1, 0.51])
+    assert min(falling(k, 1000) for k in range(2000)) == pytest.approx(0.02, abs=1e-4)
+    one, loss = regression()
+    fit(one, loss, steps=10, lr=0.05, folder=tmp_path / "one", warmup=2)
+    half, loss = regression()
+    seen: list[Tensor] = []
+
+    def watched(step: int) -> Tensor:
+        seen.append(half.weight.detach().clone())
+        return loss(step)
+
+    fit(half, watched, steps=20, lr=0.05, folder=tmp_path / "two", warmup=2, cycles=2)
+    assert torch.equal(seen[10], one.weight)  # the first cycle is a whole training
+    assert not torch.allclose(half.weight, one.weight, rtol=1e-3)
+
+
+@pytest.mark.parametrize("cycles", [0, 3])
+def test_cycles_that_do_not_divide_the_steps_are_refused(cycles: int, tmp_path: Path) -> None:
+    model, loss = regression()
+    with pytest.raises(ValueError, match="cycles that divide 4 steps"):
+        fit(model, loss, steps=4, lr=0.05, folder=tmp_path, cycles=cycles)
+
+
 @pytest.mark.parametrize("average", [-0.1, 1.0, float("nan")])
 def test_an_average_out_of_range_is_refused(average: float, tmp_path: Path) -> None:
     model, loss = regression()
@@ -130,7 +154,7 @@ def test_frozen_parameters_stay_and_progress_is_reported(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "other", [{"steps": 3}, {"lr": 0.06}, {"weight_decay": 0.1}, {"warmup": 5}, {"average": 0.5}, {"recipe": "other data"}]
+    "other", [{"steps": 3}, {"lr": 0.06}, {"weight_decay": 0.1}, {"warmup": 5}, {"average": 0.5}, {"cycles": 2}, {"recipe": "other data"}]
 )
 def test_the_checkpoint_of_another_recipe_is_refused(other: dict, tmp_path: Path) -> None:
     usual = {"steps": 2, "lr": 0.05, "recipe": "data"}

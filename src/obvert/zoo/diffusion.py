@@ -48,12 +48,14 @@ class DiffusionRecipe:
 
     autoencoder: str = "zoo/vae"
     """Whose latents it draws: a name or folder of an AutoencoderKL."""
-    steps: int = 4000
+    steps: int = 8000
     """Steps of training."""
+    cycles: int = 2
+    """Equal parts of it, each of which starts at the highest rate."""
     batch: int = 64
     """Scenes in a step."""
     lr: float = 1e-3
-    """Highest learning rate of AdamW, ten times that for Muon; 100 steps of warm-up, then a cosine."""
+    """Highest learning rate of AdamW, ten times that for Muon; 100 steps of warm-up, then cosines."""
     pool: int = 12288
     """Scenes drawn and encoded beforehand; every pass over them says other parts of each."""
     pairs: float = 0.2
@@ -66,8 +68,10 @@ class DiffusionRecipe:
     """Of the weights, the scenes and the order."""
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or not 1 <= self.batch <= self.pool or self.seed < 0:
-            raise ValueError(f"need steps >= 1, 1 <= batch <= pool and seed >= 0, got {self}")
+        if min(self.steps, self.cycles) < 1 or self.steps % self.cycles:
+            raise ValueError(f"need steps >= 1 that cycles >= 1 divide, got {self}")
+        if not 1 <= self.batch <= self.pool or self.seed < 0:
+            raise ValueError(f"need 1 <= batch <= pool and seed >= 0, got {self}")
         if not (0 <= self.pairs <= 1 and 0 <= self.dropout < 1 and 0 <= self.average < 1):
             raise ValueError(f"need pairs in [0, 1], dropout and average in [0, 1), got {self}")
 
@@ -141,6 +145,7 @@ class DiffusionRecipe:
             lr=self.lr,
             folder=folder,
             average=self.average,
+            cycles=self.cycles,
             recipe=repr(self),
             report=report,
         )
@@ -241,7 +246,7 @@ def write(model: Any, autoencoder: Any, folder: Path) -> None:
 
 
 def examine(
-    model: Diffusion, judge: DualEncoder, *, rounds: int = 2, steps: int = 50, guidance: float = 3.0, seed: int = 0
+    model: Diffusion, judge: DualEncoder, *, rounds: int = 2, steps: int = 50, guidance: float = 7.5, seed: int = 0
 ) -> dict[str, Any]:
     """Is what it draws what the caption says? A dual encoder picks among the 64 kinds of thing.
 
@@ -250,7 +255,7 @@ def examine(
         judge: who says what it sees; not the one that reads the captions.
         rounds: samples of each kind.
         steps: of a sample.
-        guidance: of a sample.
+        guidance: of a sample; the usual one of Stable Diffusion.
         seed: of the noise.
 
     Returns:

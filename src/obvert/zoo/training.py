@@ -1,4 +1,4 @@
-"""The one training loop of the zoo: Muon and AdamW, warm-up and cosine, bf16 autocast, checkpointed, resumable.
+"""The one training loop of the zoo: Muon and AdamW, warm-up and cosines, bf16 autocast, checkpointed, resumable.
 
 Muon takes the matrices inside the network, the kernels of convolutions too, as matrices of (out, in x height x width);
 AdamW takes everything else.
@@ -6,6 +6,8 @@ AdamW takes everything else.
 References:
     | Muon: An optimizer for hidden layers in neural networks (Jordan et al., 2024)
     | https://kellerjordan.github.io/posts/muon
+    | SGDR: Stochastic Gradient Descent with Warm Restarts (Loshchilov and Hutter, 2017), for cycles
+    | https://arxiv.org/abs/1608.03983
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ def fit(
     warmup: int = 100,
     every: int = 100,
     average: float = 0.0,
+    cycles: int = 1,
     recipe: str = "",
     report: Report | None = None,
 ) -> float:
@@ -53,6 +56,7 @@ def fit(
         warmup: steps over which the rate rises.
         every: steps between two checkpoints.
         average: decay of the running mean of the weights, in [0, 1); the model ends with that mean. 0 for none.
+        cycles: equal parts of the training; each starts at the highest rate and falls to 2 % of it.
         recipe: whatever else the training depends on; a checkpoint of another recipe is refused.
         report: progress.
 
@@ -60,13 +64,13 @@ def fit(
         Minutes of training, earlier sittings included.
 
     Raises:
-        ValueError: for an average out of range, and when the folder's checkpoint is of another model or recipe.
+        ValueError: for an average or cycles out of range, and when the folder's checkpoint is of another model or recipe.
     """
-    if not 0 <= average < 1:
-        raise ValueError(f"need average in [0, 1), got {average}")
+    if not 0 <= average < 1 or cycles < 1 or steps % cycles:
+        raise ValueError(f"need average in [0, 1) and cycles that divide {steps} steps, got {average} and {cycles}")
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
     shapes = {name: list(p.shape) for name, p in named.items()}
-    settings = [shapes, steps, lr, weight_decay, warmup, recipe] + ([average] if average else [])
+    settings = [shapes, steps, lr, weight_decay, warmup, recipe] + ([average] if average else []) + ([cycles] if cycles > 1 else [])
     mark = hashlib.sha256(json.dumps(settings).encode()).hexdigest()
     moved = {name: nn.Parameter(p.detach().view(len(p), -1)) if p.ndim > 2 and _inside(name) else p for name, p in named.items()}
     optimisers = _optimisers(moved, lr, weight_decay)
@@ -75,7 +79,7 @@ def fit(
     device = next(model.parameters()).device
     began = time.perf_counter()
     for step in range(first, steps):
-        share = min(1, (step + 1) / max(1, warmup)) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+        share = min(1, (step + 1) / max(1, warmup)) * falling(step, steps // cycles)
         for optimiser in optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = share * group["peak"]
@@ -99,6 +103,11 @@ def fit(
     for name, mean in means.items():
         moved[name].data.copy_(mean)
     return minutes + _minutes(began)
+
+
+def falling(step: int, cycle: int) -> float:
+    """Share of the highest rate: a cosine from 1 to .02 over each cycle of steps."""
+    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step % cycle) / cycle))
 
 
 def _inside(name: str) -> bool:
