@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 import re
 import sys
 import time
@@ -141,9 +142,13 @@ def say(text: str, quiet: bool = False) -> None:
 
 
 def show(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
-    """Print result rows on stdout: as JSON, or as a table of what a person wants first."""
+    """Print result rows on stdout: as JSON, NaN and infinity as null, or as a table of what a person wants first."""
     if as_json:
-        print(json.dumps(list(rows), indent=1, allow_nan=False, default=str))
+        finite = [
+            {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()}
+            for row in rows
+        ]
+        print(json.dumps(finite, indent=1, allow_nan=False, default=str))
         return
     from rich.console import Console
     from rich.table import Table
