@@ -6,12 +6,14 @@ import contextlib
 import io
 import json
 import math
+import os
 import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import tyro
@@ -67,6 +69,15 @@ def parse(kind: Callable[..., T], argv: Sequence[str], name: str) -> T:
         if not end.code:
             raise
         raise ObvertError(f"{_flat(told.getvalue())}; obvert {name} --help tells all") from None
+
+
+def named(paths: Sequence[Path]) -> list[str]:
+    """A name for each file, its stem; numbered where two are alike."""
+    names: list[str] = []
+    for stem in (Path(os.path.abspath(path)).stem for path in paths):
+        same = sum(name == stem or name.startswith(f"{stem}-") for name in names)
+        names.append(stem if stem not in names else f"{stem}-{same + 1}")
+    return names
 
 
 def _flat(box: str) -> str:

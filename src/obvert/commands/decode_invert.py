@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import tyro
 
-from obvert.commands._common import ModelOptions, bars, parse, say, show
+from obvert.commands._common import ModelOptions, bars, named, parse, say, show
 from obvert.core import Autoencoder, ObvertError, Status
 from obvert.media import read, save, still
 from obvert.methods.decoder_inversion import DecoderInversion
@@ -76,14 +76,14 @@ def run(argv: Sequence[str]) -> int:
     taken(options.out, overwrite=options.overwrite)
     method, model = options.method(), _load(options)
     media = {
-        name: read(path, model, frames=options.frames) for name, path in zip(_names(options.media), options.media, strict=True)
+        name: read(path, model, frames=options.frames) for name, path in zip(named(options.media), options.media, strict=True)
     }
     settings = {k: v for k, v in asdict(options).items() if k not in ("overwrite", "json", "device", "out")}
     settings |= {"changed": [_changed(path) for path in options.media], "sha256": model.card.sha256}
     with Run(options.out, settings, overwrite=options.overwrite) as work, bars(options.json) as bar:
         found = reconstruct(model, media, method, run=work, progress=bar)
         page = report(model, found, method)
-        write(replace(page, meta={**page.meta, "command": "obvert decode-invert " + " ".join(argv)}), work.folder)
+        write(replace(page, meta={**page.meta, "command": f"obvert decode-invert {shlex.join(argv)}"}), work.folder)
         _save(found, work.folder)
     show([part.row for part in found], as_json=options.json)
     say(f"report: {options.out / 'report.html'}", options.json)
@@ -94,16 +94,11 @@ def _load(options: Options) -> Autoencoder:
     from obvert.models import by_frames, load_autoencoder
 
     model = load_autoencoder(options.model, device=options.device, dtype=options.dtype, subfolder=options.subfolder)
-    return by_frames(model) if options.by_frames else model
-
-
-def _names(paths: Sequence[Path]) -> list[str]:
-    """A name for each file, its stem; numbered where two are alike."""
-    names: list[str] = []
-    for stem in (Path(os.path.abspath(path)).stem for path in paths):
-        same = sum(name == stem or name.startswith(f"{stem}-") for name in names)
-        names.append(stem if stem not in names else f"{stem}-{same + 1}")
-    return names
+    if not options.by_frames:
+        return model
+    if model.media != "picture":
+        raise ObvertError(f"need an autoencoder of pictures to go by frames, got {options.model} of {model.media}s")
+    return by_frames(model)
 
 
 def _changed(path: Path) -> list[int]:

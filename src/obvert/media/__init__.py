@@ -45,8 +45,10 @@ def read(path: Path, model: Autoencoder, *, frames: int | None = None) -> Medium
         ObvertError: for what cannot be read, in one line that names the file.
         PictureError: for a picture that cannot be read.
     """
-    if frames is not None and (model.media != "video" or frames < 1):
-        raise ObvertError(f"need videos, and 1 frame or more of them, got {frames} of the {model.media}s of {model.card.name}")
+    if frames is not None and model.media != "video":
+        raise ObvertError(f"need an autoencoder of videos to take so many frames, got {model.card.name} of {model.media}s")
+    if frames is not None and frames < 1:
+        raise ObvertError(f"need 1 frame or more of a video, got {frames}")
     reader = module("media", model.media)
     found: Medium = reader.read(path, model) if frames is None else reader.read(path, model, frames)
     return found

@@ -112,7 +112,7 @@ def still(medium: Medium) -> Tensor:
     from matplotlib import colormaps
 
     mono, window = medium.data.detach().cpu().float().mean(0), torch.hann_window(WINDOW)
-    hop = max(1, min(WINDOW // 4, len(mono) // WIDTH))
+    hop = min(WINDOW // 4, math.ceil(len(mono) / WIDTH))
     frames = torch.nn.functional.pad(mono, (WINDOW // 2, WINDOW // 2)).unfold(0, WINDOW, hop)
     parts = frames.split(math.ceil(len(frames) / WIDTH))
     power = torch.stack([torch.fft.rfft(some * window).abs().square().mean(0) for some in parts], dim=1)
