@@ -20,7 +20,7 @@ from obvert.store import Run
 Inverts = Callable[..., Inversion]
 """(model, media (1, C, ...), progress=...) -> the inversion."""
 SHOWN = 8
-"""Curves on a page, and videos or sounds, which are large; pictures are shown all."""
+"""Curves on a page, and videos or sounds, which are large; of pictures all are shown."""
 NOTES = {
     "picture": "",
     "video": " A page shows the first 64 frames.",
@@ -136,6 +136,7 @@ def report(model: Autoencoder, found: list[Rebuilt], method: Any) -> Report:
     """
     kind = model.media
     gain = fmean(part.row["encoder_residual_db"] - part.row["pixel_residual_db"] for part in found)
+    verb = "lowers" if gain >= 0 else "raises"
     gallery = [
         GalleryRow(
             query=part.given,
@@ -158,7 +159,7 @@ def report(model: Autoencoder, found: list[Rebuilt], method: Any) -> Report:
     note = f"Mean squared error in decibels; lower is nearer.{NOTES[kind]}"
     return Report(
         title=f"Latents of {model.card.name}",
-        lead=f"Over {len(found)} {kind}s, inversion lowers the error of the decoded {kind} by {gain:.1f} dB on average.",
+        lead=f"Over {len(found)} {kind}s, inversion {verb} the error of the decoded {kind} by {abs(gain):.1f} dB on average.",
         blocks=[
             Gallery(title="Before and after", queries=gallery, note=note),
             Curves(title="The error along the way", x_label="steps", y_label=f"error of the {kind} (dB)", series=curves),
