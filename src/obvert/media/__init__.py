@@ -30,7 +30,7 @@ class Medium:
     """Frames or samples a second, where they are known."""
 
 
-def read(path: Path, model: Autoencoder, *, frames: int | None = None) -> Medium:
+def read(path: str | Path, model: Autoencoder, *, frames: int | None = None) -> Medium:
     """Read a file as the medium that a model is of.
 
     Args:
@@ -50,7 +50,7 @@ def read(path: Path, model: Autoencoder, *, frames: int | None = None) -> Medium
     if frames is not None and frames < 1:
         raise ObvertError(f"need 1 frame or more of a video, got {frames}")
     reader = module("media", model.media)
-    found: Medium = reader.read(path, model) if frames is None else reader.read(path, model, frames)
+    found: Medium = reader.read(Path(path), model) if frames is None else reader.read(Path(path), model, frames)
     return found
 
 
