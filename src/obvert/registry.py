@@ -23,6 +23,7 @@ KINDS = {
     "tasks": "",
     "models": "",
     "datasets": "",
+    "media": "",
 }
 """Each kind and the noun of `obvert.core` that its files implement ("" where a file is used as a module)."""
 SUPPORT = {"solvers": {"iterate", "plateau", "residual-rate"}}

@@ -12,6 +12,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 import obvert
 from obvert.core import Autoencoder
+from obvert.media import Medium
 from obvert.report import write
 from obvert.store import Run
 from obvert.tasks import decoder_inversion as paper
@@ -30,21 +31,25 @@ def decode(z: Tensor) -> Tensor:
 TOY = Autoencoder.from_functions(encode, decode, name="toy", multiple=(8, 8))
 
 
-def pictures() -> dict[str, Tensor]:
-    draw = torch.Generator().manual_seed(0)
-    return {"wide": 0.5 + 0.1 * torch.rand(3, 8, 20, generator=draw), "tall": 0.5 + 0.1 * torch.rand(3, 16, 8, generator=draw)}
+def picture(*sizes: int, seed: int = 0) -> Medium:
+    data = 0.5 + 0.1 * torch.rand(3, *sizes, generator=torch.Generator().manual_seed(seed))
+    return Medium(kind="picture", data=data)
+
+
+def pictures() -> dict[str, Medium]:
+    return {"wide": picture(8, 20), "tall": picture(16, 8, seed=1)}
 
 
 def test_pictures_of_any_size_come_back_with_rows(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="padded to 8 x 24"):
         found = reconstruction.reconstruct(TOY, pictures(), obvert.DecoderInversion(max_steps=6, stop=None))
-    assert [part.seen.shape for part in found] == [(3, 8, 20), (3, 16, 8)]
+    assert [part.seen.data.shape for part in found] == [(3, 8, 20), (3, 16, 8)]
     assert [part.latents.shape for part in found] == [(3, 1, 3), (3, 2, 1)]
     for part in found:
         assert part.row["pixel_residual_db"] <= part.row["encoder_residual_db"]
         assert part.row["evaluations"] == 7
         assert part.row["status"] == "steps"
-        again = obvert.metrics.residual_db(part.seen[None], part.picture[None]).item()
+        again = obvert.metrics.residual_db(part.seen.data[None], part.given.data[None]).item()
         assert part.row["pixel_residual_db"] == pytest.approx(again)
     page = write(reconstruction.report(TOY, found, obvert.DecoderInversion()), tmp_path).read_text()
     assert "Before and after" in page
@@ -59,7 +64,7 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
         calls += 1
         return obvert.DecoderInversion(max_steps=1)(model, media)
 
-    some = {"a": torch.rand(3, 8, 8), "b": torch.rand(3, 8, 8)}
+    some = {"a": picture(8, 8), "b": picture(8, 8, seed=1)}
     first = Run(tmp_path / "run", {"n": 1})
     first.__enter__()
     reconstruction.reconstruct(TOY, {"a": some["a"]}, method, run=first)
@@ -70,9 +75,9 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert [part.name for part in found] == ["a", "b"]
 
 
-def test_sound_is_refused_in_one_line() -> None:
+def test_another_medium_is_refused_in_one_line() -> None:
     sound = Autoencoder.from_functions(encode, decode, name="x", media="sound")
-    with pytest.raises(obvert.ObvertError, match="need an autoencoder of pictures, got x, which is one of sound"):
+    with pytest.raises(obvert.ObvertError, match="need sounds for x, got the picture wide"):
         reconstruction.reconstruct(sound, pictures(), obvert.DecoderInversion())
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
+import os
 import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import tyro
@@ -66,6 +69,15 @@ def parse(kind: Callable[..., T], argv: Sequence[str], name: str) -> T:
         if not end.code:
             raise
         raise ObvertError(f"{_flat(told.getvalue())}; obvert {name} --help tells all") from None
+
+
+def named(paths: Sequence[Path]) -> list[str]:
+    """A name for each file, its stem; numbered where two are alike."""
+    names: list[str] = []
+    for stem in (Path(os.path.abspath(path)).stem for path in paths):
+        same = sum(name == stem or name.startswith(f"{stem}-") for name in names)
+        names.append(stem if stem not in names else f"{stem}-{same + 1}")
+    return names
 
 
 def _flat(box: str) -> str:
@@ -141,9 +153,13 @@ def say(text: str, quiet: bool = False) -> None:
 
 
 def show(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
-    """Print result rows on stdout: as JSON, or as a table of what a person wants first."""
+    """Print result rows on stdout: as JSON, NaN and infinity as null, or as a table of what a person wants first."""
     if as_json:
-        print(json.dumps(list(rows), indent=1, allow_nan=False, default=str))
+        finite = [
+            {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()}
+            for row in rows
+        ]
+        print(json.dumps(finite, indent=1, allow_nan=False, default=str))
         return
     from rich.console import Console
     from rich.table import Table

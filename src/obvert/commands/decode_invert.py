@@ -1,7 +1,8 @@
-"""Find the latents behind pictures: decoder inversion, without gradients or with."""
+"""Find the latents behind pictures, video or sound: decoder inversion, without gradients or with."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -9,9 +10,9 @@ from typing import Any, Literal
 
 import tyro
 
-from obvert.commands._common import ModelOptions, bars, parse, say, show
+from obvert.commands._common import ModelOptions, bars, named, parse, say, show
 from obvert.core import Autoencoder, ObvertError, Status
-from obvert.io import read_images
+from obvert.media import read, save, still
 from obvert.methods.decoder_inversion import DecoderInversion
 from obvert.methods.gradient_decoder_inversion import GradientDecoderInversion
 from obvert.report import write
@@ -33,12 +34,12 @@ SOLVERS: dict[str, Callable[[int], Any]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Options(ModelOptions):
-    """Find, for each picture, the latents from which the decoder gives it."""
+    """Find, for each picture, video or sound, the latents from which the decoder gives it."""
 
-    pictures: tyro.conf.Positional[tuple[Path, ...]]
-    """Picture files, of any sizes."""
+    media: tyro.conf.Positional[tuple[Path, ...]]
+    """Files of what the model is of: pictures; videos, or folders of their frames; sounds."""
     out: Path
-    """Folder to write: latents.safetensors, NAME-decoded.png and NAME-error.png, report.html, report.json."""
+    """Folder to write: latents.safetensors, NAME-decoded (.png, .webp or .wav), NAME-error.png, report.html, report.json."""
     model: str = "zoo/vae"
     """zoo/NAME, a folder or a hub id owner/name[@revision]; of a whole pipeline, its vae is taken."""
     subfolder: str = ""
@@ -47,6 +48,10 @@ class Options(ModelOptions):
     """Update rule; gn-secant and hybrid take gradients and their memory."""
     gradient: bool = False
     """Run the gradient baseline instead: Adam on the picture's error, lr .1 with a cosine."""
+    by_frames: bool = False
+    """Take videos, each frame through an autoencoder of pictures."""
+    frames: int | None = None
+    """Of each video, only the first so many."""
     max_steps: int = 50
     """Most steps."""
     precision: Literal["fp32", "fp16", "bf16"] = "fp32"
@@ -66,18 +71,19 @@ class Options(ModelOptions):
 def run(argv: Sequence[str]) -> int:
     """Run the command."""
     options = parse(Options, argv, "decode-invert")
-    if not options.pictures:
-        raise ObvertError("need at least one picture to invert, got none")
+    if not options.media:
+        raise ObvertError("need at least one file to invert, got none")
     taken(options.out, overwrite=options.overwrite)
-    method = options.method()
-    pictures = dict(zip(_names(options.pictures), read_images(list(options.pictures)), strict=True))
-    model = _load(options)
+    method, model = options.method(), _load(options)
+    media = {
+        name: read(path, model, frames=options.frames) for name, path in zip(named(options.media), options.media, strict=True)
+    }
     settings = {k: v for k, v in asdict(options).items() if k not in ("overwrite", "json", "device", "out")}
-    settings |= {"changed": [path.stat().st_mtime_ns for path in options.pictures], "sha256": model.card.sha256}
+    settings |= {"changed": [_changed(path) for path in options.media], "sha256": model.card.sha256}
     with Run(options.out, settings, overwrite=options.overwrite) as work, bars(options.json) as bar:
-        found = reconstruct(model, pictures, method, run=work, progress=bar)
+        found = reconstruct(model, media, method, run=work, progress=bar)
         page = report(model, found, method)
-        write(replace(page, meta={**page.meta, "command": "obvert decode-invert " + " ".join(argv)}), work.folder)
+        write(replace(page, meta={**page.meta, "command": f"obvert decode-invert {shlex.join(argv)}"}), work.folder)
         _save(found, work.folder)
     show([part.row for part in found], as_json=options.json)
     say(f"report: {options.out / 'report.html'}", options.json)
@@ -85,26 +91,25 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _load(options: Options) -> Autoencoder:
-    from obvert.models import load_autoencoder
+    from obvert.models import by_frames, load_autoencoder
 
-    return load_autoencoder(options.model, device=options.device, dtype=options.dtype, subfolder=options.subfolder)
+    model = load_autoencoder(options.model, device=options.device, dtype=options.dtype, subfolder=options.subfolder)
+    if not options.by_frames:
+        return model
+    if model.media != "picture":
+        raise ObvertError(f"need an autoencoder of pictures to go by frames, got {options.model} of {model.media}s")
+    return by_frames(model)
 
 
-def _names(paths: Sequence[Path]) -> list[str]:
-    """A name for each file, its stem; numbered where two are alike."""
-    names: list[str] = []
-    for path in paths:
-        same = sum(name == path.stem or name.startswith(f"{path.stem}-") for name in names)
-        names.append(path.stem if path.stem not in names else f"{path.stem}-{same + 1}")
-    return names
+def _changed(path: Path) -> list[int]:
+    """When a file, or each file of a folder, was changed."""
+    return [file.stat().st_mtime_ns for file in ([path] if path.is_file() else sorted(path.iterdir()))]
 
 
 def _save(found: list[Rebuilt], folder: Path) -> None:
-    from PIL import Image
     from safetensors.torch import save_file
 
     save_file({part.name: part.latents.contiguous() for part in found}, folder / "latents.safetensors")
     for part in found:
-        for what, picture in (("decoded", part.seen), ("error", part.error)):
-            pixels = (picture.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
-            Image.fromarray(pixels).save(folder / f"{part.name}-{what}.png")
+        save(part.seen, folder / f"{part.name}-decoded")
+        save(still(part.error), folder / f"{part.name}-error")

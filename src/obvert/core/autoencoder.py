@@ -41,6 +41,10 @@ class Autoencoder:
     """Range of a medium's numbers."""
     multiple: tuple[int, ...] = (1, 1)
     """What each of a medium's last sizes must be a multiple of, e.g. (8, 8)."""
+    channels: int | None = None
+    """Of a medium; None where that is not known."""
+    rate: int | None = None
+    """Samples a second of the sound that the model knows; None for other media, or where that is not known."""
     check: Callable[[tuple[int, ...]], None] = lambda shape: None
     """Raises ObvertError for a medium's shape that the model cannot take at all, e.g. a video of too few frames."""
 
@@ -54,6 +58,8 @@ class Autoencoder:
         media: Media = "picture",
         bounds: tuple[float, float] = (0.0, 1.0),
         multiple: tuple[int, ...] = (),
+        channels: int | None = None,
+        rate: int | None = None,
         device: torch.device | str = "cpu",
     ) -> Autoencoder:
         """Any pair of functions as an autoencoder.
@@ -65,6 +71,8 @@ class Autoencoder:
             media: what they are.
             bounds: range of the media.
             multiple: what each of a medium's last sizes must be a multiple of; anything when empty.
+            channels: of a medium, if that is known.
+            rate: samples a second, of sound.
             device: where both run.
 
         Returns:
@@ -90,6 +98,8 @@ class Autoencoder:
                 media=media,
                 bounds=bounds,
                 multiple=multiple,
+                channels=channels,
+                rate=rate,
             )
 
         return at(torch.float32)

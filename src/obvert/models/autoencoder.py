@@ -118,6 +118,8 @@ def build(network: Any, facts: Facts, card: Card, normalisation: Normalisation) 
         media=facts.media,
         bounds=(-1.0, 1.0) if signed else (0.0, 1.0),
         multiple=(edge,) if signed else (edge, edge),
+        channels=inputs,
+        rate=facts.rate(network),
         check=check,
     )
     return model

@@ -1,6 +1,7 @@
 """What a report is made of: plain data, no drawing.
 
-A picture is a (3, H, W) or (H, W, 3) tensor or array, uint8 or float in [0, 1].
+A picture is a (3, H, W) or (H, W, 3) tensor or array, uint8 or float in [0, 1], or a `Medium`: then a video moves, and a
+sound is a spectrogram with a player.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    Picture = Tensor | np.ndarray
+    from obvert.media import Medium
+
+    Picture = Tensor | np.ndarray | Medium
 
 DASH = "–"
 

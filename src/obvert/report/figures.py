@@ -162,11 +162,12 @@ def _inline(text: str, prefix: str) -> str:
     return re.sub(r"\s*\n\s*", "\n", text).strip()
 
 
-def data_uri(picture: Any) -> str:
+def data_uri(picture: Any, side: int = SIDE) -> str:
     """A picture as an address that holds it.
 
     Args:
         picture: (3, H, W) or (H, W, 3) tensor or array, uint8 or float in [0, 1]; floats outside are clipped.
+        side: pixels that its longer edge is shrunk to.
 
     Returns:
         A data URI, PNG for tiny pictures and JPEG for others.
@@ -186,7 +187,7 @@ def data_uri(picture: Any) -> str:
     if pixels.dtype != np.uint8:
         pixels = (np.nan_to_num(pixels).clip(0, 1) * 255).round().astype(np.uint8)
     image, page = Image.fromarray(np.ascontiguousarray(pixels)), io.BytesIO()
-    image.thumbnail((SIDE, SIDE))
+    image.thumbnail((side, side))
     kind = "png" if max(image.size) <= LOSSLESS else "jpeg"
     image.save(page, kind, **({"optimize": True} if kind == "png" else {"quality": 86, "subsampling": 0}))
     return f"data:image/{kind};base64,{base64.b64encode(page.getvalue()).decode()}"

@@ -123,7 +123,8 @@ def to_html(report: Report) -> str:
     """The report as one page that asks for nothing from outside."""
     from markupsafe import Markup
 
-    from obvert.report.figures import data_uri, draw, legend
+    from obvert.report.figures import draw, legend
+    from obvert.report.media import image_uri, sound_uri
 
     colours: dict[str, int] = {}
     blocks = []
@@ -133,7 +134,8 @@ def to_html(report: Report) -> str:
             parts["keys"] = legend(block, colours)
             parts["svg"] = Markup(draw(block, parts["keys"], prefix=parts["id"]))
         blocks.append(parts)
-    return _template().render(report=report, blocks=blocks, meta=_plain(report.meta), data_uri=data_uri, dash=DASH) + "\n"
+    given = {"report": report, "blocks": blocks, "meta": _plain(report.meta), "dash": DASH}
+    return _template().render(given, image_uri=image_uri, sound_uri=sound_uri) + "\n"
 
 
 @cache

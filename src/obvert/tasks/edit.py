@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_max_pool2d
 
-from obvert.core import Diffusion, Inversion, ObvertError
+from obvert.core import Diffusion, Inversion, ObvertError, Progress, Status
 from obvert.core.diffusion import sample
 from obvert.methods.diffusion_inversion import DiffusionInversion
 from obvert.solvers.forward import ForwardStep
@@ -40,7 +40,8 @@ class Edited:
     rows: list[dict[str, Any]]
     """For the report, one a picture. Mean squared errors of pixels against the picture given: "autoencoder" alone,
     "reconstruction" under the source caption, "untouched" by the edit outside the mask, None where all is inside;
-    "latents": the inversion's own error, squared and relative; "steps": how often the network was asked for the noise."""
+    "latents": the inversion's own error, squared and relative; "steps": how often the network was asked for the noise;
+    "status": of the inversion."""
 
 
 def edit(
@@ -53,6 +54,7 @@ def edit(
     keep_background: bool = False,
     method: DiffusionInversion | None = None,
     guidance: float = 3.0,
+    progress: Progress | None = None,
 ) -> Edited:
     """Edit pictures.
 
@@ -65,6 +67,7 @@ def edit(
         keep_background: put back what lies outside the masks; latents that the mask touches at all may change.
         method: of inversion; backward Euler by fixed-point iteration when None.
         guidance: towards the target captions; that of the source captions is the method's own.
+        progress: of the inversion, as `method` calls it.
 
     Returns:
         The edited pictures and what is known of them.
@@ -83,7 +86,7 @@ def edit(
         raise ObvertError("need masks to keep the background, got none")
     method = method or DiffusionInversion(solver=ForwardStep(step_size=1.0))
     latents = model.autoencoder.encode(pictures)
-    found = method(model, latents, source_captions)
+    found = method(model, latents, source_captions, progress=progress)
     allowed = None if masks is None else (masks > 0).to(model.device, torch.float32)
     drawn = []
     for i in range(0, count, method.batch):
@@ -109,6 +112,7 @@ def edit(
                 "untouched": untouched[i],
                 "latents": found.error[i].item(),
                 "steps": int(found.steps[i]),
+                "status": Status(int(found.status[i])).name.lower(),
             }
             for i in range(count)
         ],

@@ -138,6 +138,8 @@ class Facts:
     """Channels of a medium."""
     channels: Count = lambda network: int(network.config.latent_channels)
     """Channels of the latents that `decode` takes."""
+    rate: Callable[[Any], int | None] = lambda network: None
+    """Samples of sound a second."""
 
 
 FACTS = {
@@ -175,6 +177,7 @@ FACTS = {
         spatial=lambda network: math.prod(network.config.downsampling_ratios),
         inputs=_config("audio_channels"),
         channels=_config("decoder_input_channels"),
+        rate=_config("sampling_rate"),
     ),
     "AutoencoderTiny": Facts(
         encode=lambda network, media: network.encode(media).latents, spatial=_halvings("encoder_block_out_channels")
