@@ -59,7 +59,7 @@ def compare(name: str, pictures: int, steps: int, *, eight_bit: bool) -> Compare
     given = truth(model, pictures, 7, split="test", eight_bit=eight_bit)
     methods = contestants(steps)
     stopped, taken = at_stop(model, given)
-    level, spent = stopped.mean().item(), taken.double().mean().item() + 1
+    level, spent = stopped.mean().item(), taken.double().mean().item()
     known = at_stop(model, chosen_on)[0].mean().item()
     methods[TUNED] = obvert.DecoderInversion(
         solver=tune(model, chosen_on, min(40, steps), level=known), max_steps=steps, stop=None

@@ -68,6 +68,14 @@ def test_past_the_bound_a_guard_keeps_what_was_reached() -> None:
     assert (found.error < found.trace[0]).all()
 
 
+@pytest.mark.filterwarnings("default:the residual grew:UserWarning")
+@pytest.mark.parametrize("scale", [-1.0, 2.5, 20.0])
+def test_the_default_is_never_worse_than_the_encoder_alone(scale: float) -> None:
+    against = toy(SPECTRUM * scale)
+    found = obvert.DecoderInversion()(against, PICTURES)
+    assert (found.error <= found.trace[0]).all()
+
+
 @pytest.mark.parametrize("solver", [GNSecant(ridge=1e-10), Hybrid(then=GNSecant(memory=8, ridge=1e-10))])
 def test_solvers_that_take_gradients_finish_where_the_encoder_is_useless(solver: Any) -> None:
     poor = toy(torch.tensor([1.3, 1.1, 1.0, 0.9, 0.8, 0.7, 0.01, 0.001]))

@@ -68,7 +68,10 @@ def test_what_is_written_is_a_small_pipeline(autoencoder: str, tmp_path: Path) -
     assert sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file()) < 12e6
 
 
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"steps": 3}, {"cycles": 0}, {"batch": 9, "pool": 8}, {"pairs": 1.5}, {"dropout": 1.0}, {"average": 1.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"steps": 0}, {"steps": 3}, {"cycles": 0}, {"batch": 9, "pool": 8}, {"pairs": 1.5}, {"dropout": 1.0}, {"average": 1.0}],
+)
 def test_settings_out_of_range_are_named(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="need"):
         DiffusionRecipe(**wrong)  # type: ignore[arg-type]

@@ -154,7 +154,8 @@ def test_frozen_parameters_stay_and_progress_is_reported(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "other", [{"steps": 3}, {"lr": 0.06}, {"weight_decay": 0.1}, {"warmup": 5}, {"average": 0.5}, {"cycles": 2}, {"recipe": "other data"}]
+    "other",
+    [{"steps": 3}, {"lr": 0.06}, {"weight_decay": 0.1}, {"warmup": 5}, {"average": 0.5}, {"cycles": 2}, {"recipe": "other data"}],
 )
 def test_the_checkpoint_of_another_recipe_is_refused(other: dict, tmp_path: Path) -> None:
     usual = {"steps": 2, "lr": 0.05, "recipe": "data"}

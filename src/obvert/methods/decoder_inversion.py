@@ -44,7 +44,8 @@ class DecoderInversion(Method):
     max_steps: int = 50
     """Most steps."""
     stop: Stop | Literal["auto"] | None = "auto"
-    """A per-sample stop rule; "auto" is the residual's rate for solvers that over-iterate; None takes all steps."""
+    """A per-sample stop rule; "auto" is the residual's rate for solvers that over-iterate, and gives the step of least error
+    before it; None takes all steps."""
     tol: float = 0.0
     """Mean squared error of the picture at which a sample has converged."""
     guard: float | None = 2.0
@@ -110,7 +111,7 @@ class DecoderInversion(Method):
                 return by_encoder(z)
             return by_gradient(z)
 
-        stop = self._rate(media) if isinstance(self.stop, str) else self.stop
+        stop = self.rule(media)
         return iterate(
             look,
             self.solver,
@@ -119,13 +120,23 @@ class DecoderInversion(Method):
             tol=self.tol,
             stop=stop,
             guard=self.guard,
+            keep="best" if self.stop == "auto" and stop else "last",  # so that it is never worse than the encoder alone
             snapshots=self.snapshots,
             check_every=1,
             progress=progress,
         )
 
-    def _rate(self, media: Tensor) -> Stop | None:
-        """The stop rule that suits the solver, with the floor that rounding leaves in media of 8 bits."""
+    def rule(self, media: Tensor) -> Stop | None:
+        """The stop rule of a search.
+
+        Args:
+            media: (B, C, ...) what is searched for.
+
+        Returns:
+            `stop`; for "auto" what suits the solver, with the floor that rounding leaves in media of 8 bits.
+        """
+        if not isinstance(self.stop, str):
+            return self.stop
         if type(self.solver) not in RATES:
             return None
         steps = media * 255

@@ -171,7 +171,7 @@ def tune(model: Autoencoder, given: Truth, steps: int, *, run: Run | None = None
 
 
 def at_stop(model: Autoencoder, given: Truth, method: DecoderInversion | None = None) -> tuple[Tensor, Tensor]:
-    """NMSE where the stop rule ends, and the steps it took.
+    """NMSE of what the stop rule gives, and how many evaluations it took until it said so.
 
     Args:
         model: the autoencoder.
@@ -179,10 +179,15 @@ def at_stop(model: Autoencoder, given: Truth, method: DecoderInversion | None = 
         method: with a stop rule; the default when None.
 
     Returns:
-        (B,) decibels and (B,) steps.
+        (B,) decibels and (B,) evaluations.
     """
-    found = (method or DecoderInversion())(model, given.pictures)
-    return nmse_db(found.x, given.latents).cpu(), found.steps.cpu()
+    method = method or DecoderInversion()
+    found = method(model, given.pictures).cpu()
+    rule, evaluations = method.rule(given.pictures), torch.full_like(found.steps, len(found.trace))
+    for k in reversed(range(len(found.trace))):
+        if rule is not None:
+            evaluations[rule(found.trace[: k + 1])] = k + 1
+    return nmse_db(found.x, given.latents.cpu()), evaluations
 
 
 def spread(values: Sequence[float] | Tensor) -> tuple[float, float, float]:

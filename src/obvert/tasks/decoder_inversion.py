@@ -98,7 +98,7 @@ def decoder_inversion(
     stopping = Table(
         title="Where the default stops, against the best step in hindsight",
         rows=[r for r in means if r["task"] == "stopping"],
-        columns=["model", "features", "nmse", "oracle", "lost", "steps"],
+        columns=["model", "features", "nmse", "oracle", "lost", "evaluations"],
         intervals={"lost": "lost_interval"},
         note="Decibels; the oracle is the one step that is best for all pictures of a seed.",
     )
@@ -147,11 +147,11 @@ def compete(
         name: follow(name, method, model, given, run=run, progress=progress(f"{label}: {name}"))
         for name, method in methods.items()
     }
-    stopped, steps = at_stop(model, given)
+    stopped, taken = at_stop(model, given)
     oracle = curves["Anderson"].mean.min().item()
     about = {"task": "stopping", "model": model.card.name, "features": "Anderson", "seed": seed}
     lost = {"nmse": stopped.mean().item(), "oracle": oracle, "lost": stopped.mean().item() - oracle}
-    return curves, [about | lost | {"steps": steps.double().mean().item()}], given
+    return curves, [about | lost | {"evaluations": taken.double().mean().item()}], given
 
 
 def row(curve: Curve, model: Autoencoder, seed: int) -> dict[str, Any]:

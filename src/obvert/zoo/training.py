@@ -70,7 +70,9 @@ def fit(
         raise ValueError(f"need average in [0, 1) and cycles that divide {steps} steps, got {average} and {cycles}")
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
     shapes = {name: list(p.shape) for name, p in named.items()}
-    settings = [shapes, steps, lr, weight_decay, warmup, recipe] + ([average] if average else []) + ([cycles] if cycles > 1 else [])
+    settings = (
+        [shapes, steps, lr, weight_decay, warmup, recipe] + ([average] if average else []) + ([cycles] if cycles > 1 else [])
+    )
     mark = hashlib.sha256(json.dumps(settings).encode()).hexdigest()
     moved = {name: nn.Parameter(p.detach().view(len(p), -1)) if p.ndim > 2 and _inside(name) else p for name, p in named.items()}
     optimisers = _optimisers(moved, lr, weight_decay)
