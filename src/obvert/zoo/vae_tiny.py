@@ -1,7 +1,8 @@
 """zoo/vae-tiny: a smaller autoencoder for the same latents, whose encoder and decoder never met in training.
 
-In diffusers' AutoencoderTiny; each half is distilled from zoo/vae alone, so that E(D(z)) is less near to z: the kind of
-autoencoder on which iterating on the encoder's residual first helps and then harms.
+In diffusers' AutoencoderTiny; each half is distilled from zoo/vae alone, and the encoder has far fewer channels than the
+decoder, so that E(D(z)) is less near to z: the kind of autoencoder on which iterating on the encoder's residual first
+helps and then harms.
 
     L = mean (E(x) - E_vae(x))^2 + mean |D(E_vae(x)) - x| + mean (D(E_vae(x)) - x)^2
 
@@ -30,7 +31,9 @@ class TinyVaeRecipe:
 
     teacher: str = "zoo/vae"
     """The autoencoder whose latents it shares: a name that `obvert.load` takes."""
-    steps: int = 1200
+    channels: int = 4
+    """Of the encoder; the decoder has 32. The fewer, the less the two match."""
+    steps: int = 600
     """Steps of training."""
     batch: int = 32
     """Scenes in a step."""
@@ -42,15 +45,15 @@ class TinyVaeRecipe:
     """Of the weights, the scenes and the order."""
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or not 1 <= self.batch <= self.pool or self.seed < 0:
-            raise ValueError(f"need steps >= 1, 1 <= batch <= pool and seed >= 0, got {self}")
+        if min(self.steps, self.channels) < 1 or not 1 <= self.batch <= self.pool or self.seed < 0:
+            raise ValueError(f"need steps >= 1, channels >= 1, 1 <= batch <= pool and seed >= 0, got {self}")
 
     def build(self) -> Any:
         """The untrained AutoencoderTiny."""
         from diffusers import AutoencoderTiny
 
         return AutoencoderTiny(
-            encoder_block_out_channels=(32, 32, 32, 32),
+            encoder_block_out_channels=(self.channels,) * 4,
             decoder_block_out_channels=(32, 32, 32, 32),
             num_encoder_blocks=(1, 1, 1, 1),
             num_decoder_blocks=(1, 1, 1, 1),
