@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 import obvert.models  # before diffusers  # noqa: F401
 from obvert.models import load_autoencoder
@@ -47,12 +48,15 @@ def test_halves_are_distilled_apart(whole: Path, tmp_path: Path) -> None:
     model.float().requires_grad_(True).train()  # written in half precision
     model.zero_grad()
     recipe.loss(model, pictures, latents).backward()
-    apart = model.encoder(pictures) - latents
+    thumbnails = interpolate(adaptive_avg_pool2d(pictures, 12), size=(64, 64), mode="bilinear")
+    apart = model.encoder(thumbnails) - latents
     (only,) = torch.autograd.grad(apart.square().mean(), model.encoder.layers[0].weight)
     torch.testing.assert_close(model.encoder.layers[0].weight.grad, only)  # the decoder's error never reaches the encoder
 
 
-@pytest.mark.parametrize("make", [lambda: VaeRecipe(steps=0), lambda: TinyVaeRecipe(batch=9, pool=4)])
+@pytest.mark.parametrize(
+    "make", [lambda: VaeRecipe(steps=0), lambda: TinyVaeRecipe(batch=9, pool=4), lambda: TinyVaeRecipe(thumbnail=65)]
+)
 def test_settings_out_of_range_are_named(make) -> None:
-    with pytest.raises(ValueError, match="need steps >= 1"):
+    with pytest.raises(ValueError, match=r"need (steps >= 1|a thumbnail of side 1 to 64)"):
         make()

@@ -11,6 +11,7 @@ import obvert
 from obvert.hub import zoo
 from obvert.metrics import modality_gap, residual_db
 from obvert.models import load_autoencoder
+from obvert.tasks._latent_curves import at_stop, follow, truth
 from obvert.tasks.classification import prompt
 from obvert.zoo.exam import kind, kinds, pictures
 from obvert.zoo.recipes import RECIPES
@@ -45,7 +46,7 @@ def test_an_embedded_autoencoder_is_what_its_card_says(name: str) -> None:
     notes = model.card.notes
     assert notes["recipe"] == dataclasses.asdict(RECIPES[name.removeprefix("zoo/")])
     told = notes["scores"]
-    assert told["psnr"] >= {"zoo/vae": 26.0}.get(name, 20.0)
+    assert told["psnr"] >= {"zoo/vae": 26.0}.get(name, 18.0)
     drawn = torch.stack(pictures(SCENES[:48]))
     z = model.encode(drawn)
     seen = model.decode(z)
@@ -54,8 +55,13 @@ def test_an_embedded_autoencoder_is_what_its_card_says(name: str) -> None:
     assert z.std().item() == pytest.approx(1.0, abs=0.2)
 
 
-def test_halves_that_never_met_match_less() -> None:
-    cards = {name: load_autoencoder(name, device="cpu").card.notes["scores"]["cycle"] for name in zoo("autoencoder")}
-    if len(cards) < 2:
-        pytest.skip("only one autoencoder is embedded")
-    assert cards["zoo/vae-tiny"] > cards["zoo/vae"]
+def test_where_the_halves_match_less_iterating_on_harms_and_the_default_stops_in_time() -> None:
+    model = load_autoencoder("zoo/vae-tiny", device="cpu")
+    matched = load_autoencoder("zoo/vae", device="cpu")
+    assert model.card.notes["scores"]["cycle"] > matched.card.notes["scores"]["cycle"] + 3
+    given = truth(model, 8, 9, split="test", eight_bit=True)
+    curve = follow("", obvert.DecoderInversion(max_steps=30, stop=None), model, given)
+    assert curve.mean[0] > curve.mean.min() + 1  # it helps at first
+    assert curve.mean[-1] > curve.mean.min() + 0.3  # and harms later
+    assert curve.residual[-1].mean() < curve.residual[0].mean() - 5  # which the picture does not show
+    assert at_stop(model, given)[0].mean() < curve.mean.min() + 0.3

@@ -124,7 +124,7 @@ NOTE = "NMSE in decibels after so many steps, lower is nearer. A step decodes an
 CLAIMS = "Differences in decibels or as told, means over seeds. Unclear: the interval holds 0."
 READING = [
     "The truth is known: latents of held-out scenes are decoded, rounded to 8 bits, and searched for. zoo/vae was trained as "
-    "one; the halves of zoo/vae-tiny were distilled apart, so that its encoder is a worse inverse of its decoder.",
+    "one; the halves of zoo/vae-tiny were distilled apart, and its encoder saw thumbnails only, so that it is a poor inverse.",
     "NMSE may rise again while the picture's error keeps falling: the encoder's residual vanishes at a point that is not the "
     "true one. That is why the default stops by the rate at which the picture's error falls.",
     "Cocoercivity along the way, taken against the point that the iteration came to, is the paper's reading. Against the true "

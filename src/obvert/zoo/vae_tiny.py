@@ -1,10 +1,10 @@
 """zoo/vae-tiny: a smaller autoencoder for the same latents, whose encoder and decoder never met in training.
 
-In diffusers' AutoencoderTiny; each half is distilled from zoo/vae alone, and the encoder has far fewer channels than the
-decoder, so that E(D(z)) is less near to z: the kind of autoencoder on which iterating on the encoder's residual first
-helps and then harms.
+In diffusers' AutoencoderTiny; each half is distilled from zoo/vae alone, and the encoder, a small one, has seen nothing but
+thumbnails x', so that E(D(z)) is far less near to z: the kind of autoencoder on which iterating on the encoder's residual
+first helps and then harms.
 
-    L = mean (E(x) - E_vae(x))^2 + mean |D(E_vae(x)) - x| + mean (D(E_vae(x)) - x)^2
+    L = mean (E(x') - E_vae(x))^2 + mean |D(E_vae(x)) - x| + mean (D(E_vae(x)) - x)^2
 
 References:
     | TAESD: Tiny AutoEncoder for Stable Diffusion (Bohan, 2023), which is distilled so
@@ -20,7 +20,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
+from obvert.zoo.scenes import SIDE
 from obvert.zoo.training import Report, fit
 from obvert.zoo.vae import export, scenes
 
@@ -31,9 +33,11 @@ class TinyVaeRecipe:
 
     teacher: str = "zoo/vae"
     """The autoencoder whose latents it shares: a name that `obvert.load` takes."""
-    channels: int = 4
-    """Of the encoder; the decoder has 32. The fewer, the less the two match."""
-    steps: int = 600
+    channels: int = 8
+    """Of the encoder; the decoder has 32."""
+    thumbnail: int = 12
+    """Side of the pictures that the encoder learns from, enlarged again; 64 for the whole ones."""
+    steps: int = 1200
     """Steps of training."""
     batch: int = 32
     """Scenes in a step."""
@@ -47,6 +51,8 @@ class TinyVaeRecipe:
     def __post_init__(self) -> None:
         if min(self.steps, self.channels) < 1 or not 1 <= self.batch <= self.pool or self.seed < 0:
             raise ValueError(f"need steps >= 1, channels >= 1, 1 <= batch <= pool and seed >= 0, got {self}")
+        if not 1 <= self.thumbnail <= SIDE:
+            raise ValueError(f"need a thumbnail of side 1 to {SIDE}, got {self}")
 
     def build(self) -> Any:
         """The untrained AutoencoderTiny."""
@@ -73,7 +79,9 @@ class TinyVaeRecipe:
             The scalar loss.
         """
         wrong = model.decoder(latents).float() - pictures
-        return (model.encoder(pictures).float() - latents).square().mean() + wrong.abs().mean() + wrong.square().mean()
+        blurred = interpolate(adaptive_avg_pool2d(pictures, self.thumbnail), size=(SIDE, SIDE), mode="bilinear")
+        read = (model.encoder(blurred).float() - latents).square().mean()
+        return read + wrong.abs().mean() + wrong.square().mean()
 
     def train(self, folder: Path, report: Report | None = None) -> tuple[Any, float]:
         """Train, or go on; returns the model (fp32, eval) and the minutes it took."""
