@@ -64,7 +64,10 @@ def compare(name: str, pictures: int, steps: int, *, eight_bit: bool) -> Compare
     methods[TUNED] = obvert.DecoderInversion(
         solver=tune(model, chosen_on, min(40, steps), level=known), max_steps=steps, stop=None
     )
-    curves = {label: follow(label, method, model, given) for label, method in methods.items()}
+    curves = {}
+    for label, method in methods.items():
+        print(f"{name}, {'8-bit' if eight_bit else 'float'}: {label}", file=sys.stderr, flush=True)
+        curves[label] = follow(label, method, model, given)
 
     def fewer(label: str) -> float | None:
         """How many times more evaluations it needs; a lower bound where it never gets there."""
@@ -143,6 +146,19 @@ def full_size(side: int) -> list[dict[str, Any]]:
     return found
 
 
+def told(one: Compared) -> list[str]:
+    """Print a comparison; the bars that it misses."""
+    print(f"\n{one.model}, {'8-bit' if one.eight_bit else 'float'} pictures")
+    for line in one.rows:
+        print("  " + "  ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{k} {v}" for k, v in line.items()))
+    missed = []
+    for bar, value in one.bars.items():
+        good = value is not None and (value <= BARS[bar] if bar == "stop" else value >= BARS[bar])
+        print(f"  {bar}: {value if value is None else round(value, 2)} (bar {BARS[bar]}){'' if good else ' MISSED'}", flush=True)
+        missed += [] if good else [bar]
+    return missed
+
+
 def main() -> int:
     """Run it; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -156,16 +172,11 @@ def main() -> int:
         options.pictures, options.steps, options.side = 8, 50, 0
     print(machine())
     kinds = [(name, eight) for name in zoo("autoencoder") for eight in (True, False)]
-    compared = [compare(name, options.pictures, options.steps, eight_bit=eight) for name, eight in kinds]
-    missed = []
-    for one in compared:
-        print(f"\n{one.model}, {'8-bit' if one.eight_bit else 'float'} pictures")
-        for line in one.rows:
-            print("  " + "  ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{k} {v}" for k, v in line.items()))
-        for bar, value in one.bars.items():
-            good = value is not None and (value <= BARS[bar] if bar == "stop" else value >= BARS[bar])
-            print(f"  {bar}: {value if value is None else round(value, 2)} (bar {BARS[bar]}){'' if good else ' MISSED'}")
-            missed += [] if good else [f"{one.model} {bar}"]
+    compared, missed = [], []
+    for name, eight in kinds:
+        one = compare(name, options.pictures, options.steps, eight_bit=eight)
+        compared.append(one)
+        missed += [f"{one.model} {bar}" for bar in told(one)]
     memory = full_size(options.side) if options.side else []
     for line in memory:
         print(line)
