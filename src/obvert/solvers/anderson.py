@@ -71,7 +71,7 @@ class Anderson(Solver[History]):
 
     memory: int = 5
     """Differences that are kept, at least 1."""
-    damping: float = 0.5
+    damping: float = 0.7
     """Share of the residual left after mixing that a step takes off, beta."""
     ridge: float = 1e-3
     """On the diagonal of the least-squares system, relative to its mean."""
