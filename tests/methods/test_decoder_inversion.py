@@ -12,6 +12,7 @@ from torch import Tensor
 import obvert
 from obvert.core import Autoencoder, Status
 from obvert.metrics import nmse_db, residual_db
+from obvert.models import load_autoencoder
 from obvert.registry import find
 from obvert.solvers import Anderson, ForwardStep, GNSecant, Hybrid, InertialKM
 
@@ -186,6 +187,31 @@ def test_the_baseline_saves_memory_without_another_result(settings: dict[str, An
     plain = obvert.GradientDecoderInversion(max_steps=10)(toy(), PICTURES)
     saving = obvert.GradientDecoderInversion(max_steps=10, **settings)(toy(), PICTURES)
     torch.testing.assert_close(saving.x, plain.x, rtol=1e-5, atol=1e-6)
+
+
+def test_checkpointing_really_runs_every_block_again() -> None:
+    vae = load_autoencoder("zoo/vae", device="cpu")
+    blocks = vae.blocks()
+    assert len(blocks) >= 8
+    inside = [list(block.modules())[1:] for block in blocks if list(block.children())]  # a block's own hooks see one pass
+    leaves = [next(part for part in parts if not list(part.children())) for parts in inside]
+    calls = dict.fromkeys(leaves, 0)
+
+    def count(module: torch.nn.Module, given: Any) -> None:
+        calls[module] += 1
+
+    hooks = [leaf.register_forward_pre_hook(count) for leaf in calls]
+    pictures = vae.decode(torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(3)))
+    found = {}
+    for checkpointing in (False, True):
+        calls.update(dict.fromkeys(calls, 0))
+        found[checkpointing] = obvert.GradientDecoderInversion(max_steps=1, checkpointing=checkpointing)(vae, pictures).x
+        # a picture, two points of which gradients are taken, and what is seen at the end
+        assert set(calls.values()) == ({5} if checkpointing else {3})
+    for hook in hooks:
+        hook.remove()
+    assert not any("forward" in vars(block) for block in blocks)
+    torch.testing.assert_close(found[True], found[False], rtol=1e-4, atol=1e-5)
 
 
 def test_the_baseline_is_pytorchs_adam() -> None:

@@ -36,6 +36,8 @@ class Autoencoder:
     """The same autoencoder with its networks in another dtype; this one stays as it is."""
     parameters: Callable[[], dict[str, Tensor]] = dict
     """The weights, for those who want to see that they did not change."""
+    blocks: Callable[[], Sequence[torch.nn.Module]] = tuple
+    """Parts of the decoder that may be run again, each alone, in a backward pass; none where only the whole may be."""
     media: Media = "picture"
     bounds: tuple[float, float] = (0.0, 1.0)
     """Range of a medium's numbers."""

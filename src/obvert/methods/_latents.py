@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import torch
@@ -57,17 +59,17 @@ def gradient_field(model: Autoencoder, media: Tensor, *, chunk: int = 0, checkpo
         model: the autoencoder.
         media: (B, C, ...) the target.
         chunk: samples whose graph is held at a time; all at once when 0. The result is the same.
-        checkpointing: hold the decoder's input only and run it twice: less memory, more time.
+        checkpointing: hold what goes into each block of the decoder only, and run the block twice: less memory, more time.
 
     Returns:
         The field; its error is the mean squared error of a sample.
     """
-    from torch.utils.checkpoint import checkpoint
 
     def some(z: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():
             z = z.detach().requires_grad_()
-            seen = checkpoint(model.to_media, z, use_reentrant=False) if checkpointing else model.to_media(z)
+            with recomputed(model.blocks() if checkpointing else ()):
+                seen = model.to_media(z)
             wrong = gap(seen.float(), wanted, model.bounds)
             (direction,) = torch.autograd.grad(wrong.square().sum(), z)
         return wrong.detach(), direction
@@ -79,6 +81,20 @@ def gradient_field(model: Autoencoder, media: Tensor, *, chunk: int = 0, checkpo
         return Eval(wrong.square().flatten(1).mean(1), torch.cat([part[1] for part in parts]), {}, wrong)
 
     return evaluate
+
+
+@contextmanager
+def recomputed(blocks: Sequence[torch.nn.Module]) -> Iterator[None]:
+    """Within it, graphs hold what goes into these blocks, not what happens inside: a backward pass runs them again."""
+    from torch.utils.checkpoint import checkpoint
+
+    for block in blocks:
+        block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+    try:
+        yield
+    finally:
+        for block in blocks:
+            del block.forward
 
 
 def invert_decoder(

@@ -43,7 +43,8 @@ class GradientDecoderInversion(Method):
     precision: Literal["fp32", "fp16", "bf16"] = "fp32"
     """Of the networks; the search's own state is fp32."""
     checkpointing: bool = False
-    """Keep the decoder's input only and run it twice: less memory, more time, the same result."""
+    """Keep what goes into each of the decoder's blocks only and run them twice: less memory, more time, the same result. For
+    models that tell their blocks: those of diffusers, for pictures and sound."""
     chunk: int = 0
     """Media whose graph is held at a time, of a batch; all when 0."""
     snapshots: Sequence[int] = ()

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from obvert.core import Autoencoder, Card, ObvertError
 from obvert.models.parts.autoencoders import FACTS, Facts, any_number, fresh
@@ -115,6 +115,7 @@ def build(network: Any, facts: Facts, card: Card, normalisation: Normalisation) 
         to_media=to_media,
         cast=cast,
         parameters=lambda: dict(network.state_dict()),
+        blocks=lambda: () if facts.media == "video" else innermost(network.decoder),  # networks of videos remember frames
         media=facts.media,
         bounds=(-1.0, 1.0) if signed else (0.0, 1.0),
         multiple=(edge,) if signed else (edge, edge),
@@ -123,3 +124,10 @@ def build(network: Any, facts: Facts, card: Card, normalisation: Normalisation) 
         check=check,
     )
     return model
+
+
+def innermost(network: nn.Module) -> list[nn.Module]:
+    """The blocks of a network: members of its lists and sequences, those that hold no such lists themselves."""
+    lists = (nn.ModuleList, nn.Sequential)
+    members = [member for part in network.modules() if isinstance(part, lists) for member in part]
+    return [member for member in members if not any(isinstance(part, lists) for part in member.modules())]
