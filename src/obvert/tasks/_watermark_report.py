@@ -111,11 +111,9 @@ def report(model: Diffusion, watermark: Watermark, found: Benchmark, bug: list[d
     ]
     if bug:
         blocks.append(Table(title="The released mask of tree rings", rows=bug, group=("mask",), note=MASK_NOTE))
-    first = found.rows[0]
-    lead = (
-        f"{first['keys_right']} of {first['pictures']} keys told, {first['auc']:.3f} AUC "
-        f"({first['inversion']}, attack: {first['attack']})."
-    )
+    first = [row for row in found.rows if row["attack"] == found.rows[0]["attack"]]
+    told = ", ".join(f"{row['keys_right']} by {row['inversion']}" for row in first)
+    lead = f"Of {first[0]['pictures']} keys told: {told} (attack: {first[0]['attack']})."
     meta = {"model": vars(model.card), "watermark": {"scheme": type(watermark).__name__, **vars(watermark)}, "task": TASK}
     return Report(title=title, lead=lead, blocks=blocks, rows=found.rows + bug, meta={**meta, "versions": versions()})
 
