@@ -19,6 +19,8 @@ KINDS = {
     "features": "FeatureMap",
     "solvers": "Solver",
     "objectives": "Objective",
+    "parametrisations": "Parametrisation",
+    "views": "View",
     "watermarks": "Watermark",
     "tasks": "",
     "models": "",

@@ -10,13 +10,18 @@ from obvert.core.dataset import Judged, PictureSet, Stored, TextSet
 from obvert.core.diffusion import Diffusion, Schedule
 from obvert.core.method import Inversion, Method
 from obvert.core.model import Card, DualEncoder, FeatureMap, Fitted, Modality, Reference
+from obvert.core.parametrisation import Parametrisation, View
+from obvert.core.reader import Answer, Domain, Reader
 from obvert.core.search import Eval, Field, Map, Objective, ObvertError, Progress, Solution, Solver, Status, Stop, descent
 from obvert.core.watermark import Watermark
+from obvert.core.writer import Writer
 
 __all__ = [
+    "Answer",
     "Autoencoder",
     "Card",
     "Diffusion",
+    "Domain",
     "DualEncoder",
     "Eval",
     "FeatureMap",
@@ -29,8 +34,10 @@ __all__ = [
     "Modality",
     "Objective",
     "ObvertError",
+    "Parametrisation",
     "PictureSet",
     "Progress",
+    "Reader",
     "Reference",
     "Schedule",
     "Solution",
@@ -39,6 +46,8 @@ __all__ = [
     "Stop",
     "Stored",
     "TextSet",
+    "View",
     "Watermark",
+    "Writer",
     "descent",
 ]

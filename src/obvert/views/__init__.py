@@ -1,0 +1,1 @@
+"""Random looks at a medium, one a file."""
