@@ -124,7 +124,8 @@ def open(folder: str | Path) -> Inversion | Fitted:
             return Fitted(**content)
         solution = content.pop("solution")
         solution["snapshots"] = {int(k): v for k, v in solution["snapshots"].items()}
-        content["snapshot_features"] = {int(k): v for k, v in content["snapshot_features"].items()}
+        for name in ("snapshot_features", "snapshot_texts"):
+            content[name] = {int(k): v for k, v in content.get(name, {}).items()}
         return Inversion(model=Card(**content.pop("model")), solution=Solution(**solution), **content)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ObvertError(f"{folder} is broken: about.json and tensors.safetensors do not fit: {error}") from error

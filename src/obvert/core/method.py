@@ -29,9 +29,14 @@ class Inversion:
     versions: dict[str, str]
     solution: Solution
     features: Tensor
-    """Output of the model at x: (B, d) unit-norm features of a tower, (B, C, ...) media of a decoder."""
+    """Output of the model at x: (B, d) unit-norm features of a tower, (B, C, ...) media of a decoder or a writer; of a
+    reader, whose output is text, x itself as media."""
     snapshot_features: dict[int, Tensor] = field(default_factory=dict)
-    """{step: (B, d)} outputs at the asked-for steps."""
+    """{step: (B, ...)} the same at the asked-for steps."""
+    texts: list[str] = field(default_factory=list)
+    """What a reader reads at x, or the tokens nearest to a writer's x; none for other models."""
+    snapshot_texts: dict[int, list[str]] = field(default_factory=dict)
+    """{step: texts} at the asked-for steps."""
 
     @property
     def x(self) -> Tensor:
@@ -79,5 +84,5 @@ class Method(ABC):
     """One paper: a frozen keyword-only dataclass, `method(model, target, seed=0) -> Inversion`."""
 
     @abstractmethod
-    def __call__(self, model: Any, target: Tensor, *, seed: int = 0, progress: Progress | None = None) -> Inversion:
+    def __call__(self, model: Any, target: Any, *, seed: int = 0, progress: Progress | None = None) -> Inversion:
         """Find x with model(x) close to target."""

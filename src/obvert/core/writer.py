@@ -44,6 +44,9 @@ class Writer:
     mismatch: Callable[[Tensor, Tensor], Tensor]
     """(B, *p) prompts, media (B, C, ...) -> (B,) how far what they write lies from the media, as is usual for the family:
     squared error of pictures, absolute error of mel spectrograms; differentiable in the prompts."""
+    denoising: Callable[[Tensor, Tensor, torch.Generator], Tensor] | None = None
+    """(B, *p) prompts, media, a generator -> (B,) error of denoising the media at a random time, the same for all samples,
+    differentiable in the prompts; None for writers that do not denoise."""
     parameters: Callable[[], dict[str, Tensor]] = dict
     """The weights, for those who want to see that they did not change."""
 

@@ -1,0 +1,185 @@
+"""What the inversions of readers share: search for a medium that is read as a wanted text.
+
+min over theta:   mean over looks of -1/T log p(text | look(x)) + priors(x),      x = parametrisation(theta)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from obvert.core import (
+    Answer,
+    Domain,
+    Inversion,
+    Method,
+    Objective,
+    ObvertError,
+    Parametrisation,
+    Progress,
+    Reader,
+    Solution,
+    Solver,
+    View,
+    descent,
+)
+from obvert.core.autoencoder import Media
+from obvert.methods._join import join, share
+from obvert.objectives.reading import Reading
+from obvert.parametrisations.free import Free
+from obvert.provenance import describe, versions
+from obvert.solvers.adam import Adam
+from obvert.solvers.iterate import iterate
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderInversion(Method):
+    """Texts -> media that a reader reads as these texts."""
+
+    space: Literal["medium", "network"] = "medium"
+    """Where x lies: a "medium", or what the "network" takes of it, most of which no medium has."""
+    parametrisation: Parametrisation = field(default_factory=Free)
+    """What stands for x."""
+    views: tuple[View, ...] = ()
+    """Random changes of x, in this order, before the network sees it; drawn anew at each step."""
+    looks: int = 1
+    """Views of x whose mean is taken at each step."""
+    priors: tuple[Objective, ...] = ()
+    """Added to the cross-entropy, of x itself; weigh them as in `0.1 * TotalVariation()`."""
+    solver: Solver[Any] = field(default_factory=lambda: Adam(lr=0.05))
+    """Update rule."""
+    steps: int = 500
+    """Steps."""
+    snapshots: Sequence[int] = ()
+    """Steps whose x is returned besides."""
+    batch: int = 8
+    """Texts a search runs at once; the result does not depend on it."""
+    media: ClassVar[Media]
+    """Of the readers it inverts."""
+
+    def __post_init__(self) -> None:
+        if self.steps < 0 or self.looks < 1 or self.batch < 1:
+            raise ValueError(f"need steps >= 0, looks >= 1 and batch >= 1, got {self}")
+        if self.space not in ("medium", "network"):
+            raise ValueError(f"need space to be 'medium' or 'network', got {self.space!r}")
+
+    def domain(self, model: Reader) -> Domain:
+        """Of x."""
+        return model.medium if self.space == "medium" else model.features
+
+    def __call__(self, model: Reader, target: Sequence[str], *, seed: int = 0, progress: Progress | None = None) -> Inversion:
+        """Invert a reader.
+
+        Args:
+            model: the reader.
+            target: B texts that it should read.
+            seed: of the start and of the views.
+            progress: called with (steps done, total, mean error).
+
+        Returns:
+            x (B, *shape) in its space, `features` the media (B, *medium.shape) within their bounds, `texts` what the model
+            reads at x, `target` the ids of the wanted tokens.
+
+        Raises:
+            ObvertError: for a model of other media, or texts that it cannot say.
+        """
+        if not isinstance(model, Reader) or model.medium.media != self.media:
+            what = f"a reader of {model.medium.media}s" if isinstance(model, Reader) else "a model that reads nothing"
+            raise ObvertError(f"need a reader of {self.media}s, got {model.card.name}, {what}")
+        texts = [target] if isinstance(target, str) else list(target)
+        began, answer, domain = time.perf_counter(), model.answer(texts), self.domain(model)
+        total = -(-len(texts) // self.batch)
+        solution = join(
+            [
+                self._search(model, _rows(answer, i * self.batch, self.batch), domain, seed, share(progress, i, total))
+                for i in range(total)
+            ]
+        )
+        return Inversion(
+            method=_name(type(self)),
+            settings=describe(self) | {"texts": texts},
+            model=model.card,
+            target=answer.ids,
+            seed=seed,
+            seconds=time.perf_counter() - began,
+            versions=versions(),
+            solution=solution,
+            features=self._by_batch(lambda x: self.medium(model, x), solution.x),
+            texts=self.read(model, solution.x),
+            snapshot_features={k: self._by_batch(lambda x: self.medium(model, x), x) for k, x in solution.snapshots.items()},
+            snapshot_texts={k: self.read(model, x) for k, x in solution.snapshots.items()},
+        )
+
+    def _search(self, model: Reader, answer: Answer, domain: Domain, seed: int, progress: Progress | None) -> Solution:
+        reading, step = Reading(model, answer), -1
+
+        def field(theta: Tensor) -> Any:
+            nonlocal step
+            step += 1
+            return descent(_Looks(self, model, domain, reading, seed, step))(theta)
+
+        theta = self.parametrisation.start(domain, len(answer.ids), seed).to(model.device)
+        found = iterate(field, self.solver, theta, max_steps=self.steps, snapshots=self.snapshots, progress=progress)
+        shares = {k: k / max(1, self.steps) for k in found.snapshots}
+        with torch.no_grad():
+            return replace(
+                found,
+                x=self.parametrisation(found.x, domain),
+                snapshots={k: self.parametrisation(x, domain, shares[k]) for k, x in found.snapshots.items()},
+            )
+
+    @torch.no_grad()
+    def medium(self, model: Reader, x: Tensor) -> Tensor:
+        """What is found, as a medium within its bounds."""
+        found = x if self.space == "medium" else model.back(x)
+        return found if model.medium.bounds is None else found.clamp(*model.medium.bounds)
+
+    @torch.no_grad()
+    def read(self, model: Reader, x: Tensor) -> list[str]:
+        """What the model reads at x."""
+        seen = [model.front(list(part)) if self.space == "medium" else part for part in x.split(self.batch)]
+        return [text for part in seen for text in model.generate(part)]
+
+    def _by_batch(self, call: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        return torch.cat([call(part) for part in x.split(self.batch)])
+
+
+@dataclass(frozen=True)
+class _Looks(Objective):
+    """Cross-entropy over random looks, and priors, at one step."""
+
+    method: ReaderInversion
+    model: Reader
+    domain: Domain
+    reading: Reading
+    seed: int
+    step: int
+
+    def __call__(self, theta: Tensor) -> dict[str, Tensor]:
+        method = self.method
+        x = method.parametrisation(theta, self.domain, self.step / max(1, method.steps))
+        looks = method.looks if method.views else 1
+        seen = []
+        for look in range(looks):
+            generator = torch.Generator().manual_seed((self.seed * 1_000_003 + self.step) * 97 + look)
+            y = x
+            for view in method.views:
+                y = view(y, self.domain, generator)
+            seen.append(self.reading(y if method.space == "network" else self.model.front(y))["reading"])
+        terms = {"reading": torch.stack(seen).mean(0)}
+        for prior in method.priors:
+            terms |= prior(x)
+        return terms
+
+
+def _rows(answer: Answer, first: int, count: int) -> Answer:
+    return Answer(answer.ids[first : first + count], answer.mask[first : first + count])
+
+
+def _name(kind: type) -> str:
+    return kind.__module__.rsplit(".", 1)[-1].replace("_", "-")

@@ -1,0 +1,193 @@
+"""What the inversions of writers share: search for embeddings or prompts from which a wanted medium is written.
+
+prompt       p = theta
+embeddings   p = prompt(start, theta_1 .. theta_n, end)
+tokens       p = prompt(start, nearest(theta_1) .. nearest(theta_n), end),   gradient straight through
+
+min over theta:   mismatch(p, medium) + priors(theta)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from obvert.core import Inversion, Method, Objective, ObvertError, Progress, Solution, Solver, Writer, descent
+from obvert.core.autoencoder import Media
+from obvert.methods._join import join, share
+from obvert.provenance import describe, versions
+from obvert.solvers.adam import Adam
+from obvert.solvers.iterate import iterate
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriterInversion(Method):
+    """Media -> what a writer has to be told to write them."""
+
+    unknown: Literal["prompt", "embeddings", "tokens"] = "prompt"
+    """What is searched for: all that the generator is told; embeddings of tokens, which the text tower reads; or tokens."""
+    tokens: int = 8
+    """Places of a text that are searched, for embeddings and tokens; the others are those of the empty text."""
+    fit: Literal["write", "denoise"] = "write"
+    """Compare what is written, or, for diffusion models, denoise the medium at random times, which needs no walk."""
+    priors: tuple[Objective, ...] = ()
+    """Added to the mismatch, of theta (B, ...)."""
+    solver: Solver[Any] = field(default_factory=lambda: Adam(lr=0.05))
+    """Update rule."""
+    steps: int = 300
+    """Steps."""
+    snapshots: Sequence[int] = ()
+    """Steps whose x is returned besides."""
+    batch: int = 8
+    """Media a search runs at once; the result does not depend on it."""
+    media: ClassVar[Media]
+    """Of the writers it inverts."""
+
+    def __post_init__(self) -> None:
+        if self.steps < 0 or self.tokens < 1 or self.batch < 1:
+            raise ValueError(f"need steps >= 0, tokens >= 1 and batch >= 1, got {self}")
+        for name, known in (("unknown", ("prompt", "embeddings", "tokens")), ("fit", ("write", "denoise"))):
+            if getattr(self, name) not in known:
+                raise ValueError(f"need {name} in {', '.join(known)}, got {getattr(self, name)!r}")
+
+    def __call__(
+        self, model: Writer, target: Tensor | Sequence[Tensor], *, seed: int = 0, progress: Progress | None = None
+    ) -> Inversion:
+        """Invert a writer.
+
+        Args:
+            model: the writer.
+            target: media (B, C, ...) of its kind, or a list of equally large ones.
+            seed: of the start, and of times and noise where the fit draws them.
+            progress: called with (steps done, total, mean error).
+
+        Returns:
+            x what was searched for: (B, *p) prompts or (B, n, d) embeddings; `features` the media written from it; `texts`
+            the tokens nearest to each of its rows.
+
+        Raises:
+            ObvertError: for a model of other media, or a target that it does not write.
+        """
+        if not isinstance(model, Writer) or model.medium.media != self.media:
+            what = f"a writer of {model.medium.media}s" if isinstance(model, Writer) else "a model that writes nothing"
+            raise ObvertError(f"need a writer of {self.media}s, got {model.card.name}, {what}")
+        if self.fit == "denoise" and model.denoising is None:
+            raise ObvertError(f"need fit 'write' for {model.card.name}, which does not denoise, got 'denoise'")
+        began = time.perf_counter()
+        wanted = (target if isinstance(target, Tensor) else torch.stack(list(target))).to(model.device, torch.float32)
+        total = max(1, -(-len(wanted) // self.batch))
+        parts = wanted.split(self.batch)
+        solution = join([self._search(model, part, seed, share(progress, i, total)) for i, part in enumerate(parts)])
+        return Inversion(
+            method=type(self).__module__.rsplit(".", 1)[-1].replace("_", "-"),
+            settings=describe(self),
+            model=model.card,
+            target=wanted,
+            seed=seed,
+            seconds=time.perf_counter() - began,
+            versions=versions(),
+            solution=solution,
+            features=self.written(model, solution.x),
+            texts=self.spelled(model, solution.x),
+            snapshot_features={k: self.written(model, x) for k, x in solution.snapshots.items()},
+            snapshot_texts={k: self.spelled(model, x) for k, x in solution.snapshots.items()},
+        )
+
+    def _search(self, model: Writer, wanted: Tensor, seed: int, progress: Progress | None) -> Solution:
+        step = -1
+
+        def look(theta: Tensor) -> Any:
+            nonlocal step
+            step += 1
+            return descent(_Mismatch(self, model, wanted, seed * 1_000_003 + step))(theta)
+
+        found = iterate(
+            look,
+            self.solver,
+            self._start(model, len(wanted), seed),
+            max_steps=self.steps,
+            snapshots=self.snapshots,
+            progress=progress,
+        )
+        if self.unknown != "tokens":
+            return found
+        whole = {k: nearest(model, x)[1] for k, x in found.snapshots.items()}
+        return replace(found, x=nearest(model, found.x)[1], snapshots=whole)
+
+    @torch.no_grad()
+    def _start(self, model: Writer, count: int, seed: int) -> Tensor:
+        """Normal noise with the mean and the deviation of what texts give: of the vocabulary, or of the empty prompt."""
+        known = _empty(model) if self.unknown == "prompt" else model.vocabulary.float()
+        shape = known.shape[1:] if self.unknown == "prompt" else (self.tokens, known.shape[1])
+        first, past = model.words
+        if self.unknown != "prompt" and self.tokens > past - first:
+            raise ObvertError(f"need at most {past - first} tokens for {model.card.name}, got {self.tokens}")
+        draw = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(model.device)
+        return (known.mean() + known.std() * draw).expand(count, *shape).clone()
+
+    def prompts(self, model: Writer, theta: Tensor) -> Tensor:
+        """(B, *p) prompts of what is searched for, differentiable."""
+        if self.unknown == "prompt":
+            return theta
+        rows = theta if self.unknown == "embeddings" else theta + (nearest(model, theta)[1] - theta).detach()
+        first = model.words[0]
+        empty = model.embed(model.tokens([""]).to(model.device)).expand(len(theta), -1, -1)
+        return model.prompt(torch.cat((empty[:, :first], rows, empty[:, first + self.tokens :]), dim=1))
+
+    @torch.no_grad()
+    def written(self, model: Writer, x: Tensor) -> Tensor:
+        """The media of what was found."""
+        return torch.cat([model.write(self.prompts(model, part)) for part in x.split(self.batch)])
+
+    @torch.no_grad()
+    def spelled(self, model: Writer, x: Tensor) -> list[str]:
+        """The tokens nearest to each row of what was found."""
+        rows = model.states(x) if self.unknown == "prompt" else x
+        if rows.shape[-1] != model.vocabulary.shape[1]:
+            return []
+        return [" ".join(model.spell(ids)) for ids in nearest(model, rows)[0]]
+
+
+@dataclass(frozen=True)
+class _Mismatch(Objective):
+    method: WriterInversion
+    model: Writer
+    wanted: Tensor
+    seed: int
+
+    def __call__(self, x: Tensor) -> dict[str, Tensor]:
+        prompts = self.method.prompts(self.model, x)
+        if self.method.fit == "write" or self.model.denoising is None:
+            terms = {"mismatch": self.model.mismatch(prompts, self.wanted)}
+        else:
+            terms = {"denoising": self.model.denoising(prompts, self.wanted, torch.Generator().manual_seed(self.seed))}
+        for prior in self.method.priors:
+            terms |= prior(x)
+        return terms
+
+
+def nearest(model: Writer, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """The tokens nearest to rows, by cosine, those of the empty text left out.
+
+    Args:
+        model: whose vocabulary.
+        rows: (B, n, d).
+
+    Returns:
+        (B, n) ids and (B, n, d) their embeddings.
+    """
+    table = model.vocabulary.to(rows)
+    closeness = normalize(rows, dim=-1) @ normalize(table, dim=-1).T
+    closeness[..., model.tokens([""]).unique()] = -torch.inf
+    ids = closeness.argmax(-1)
+    return ids, table[ids]
+
+
+def _empty(model: Writer) -> Tensor:
+    return model.prompt(model.embed(model.tokens([""]).to(model.device)))
