@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     from obvert.features.mean import Mean
     from obvert.features.text_pca import TextPCA
     from obvert.io import read_images
+    from obvert.methods.caption_inversion import CaptionInversion
     from obvert.methods.decoder_inversion import DecoderInversion
     from obvert.methods.diffusion_inversion import DiffusionInversion
     from obvert.methods.gradient_decoder_inversion import GradientDecoderInversion
     from obvert.methods.oti import OTI
     from obvert.methods.ovi import OVI
+    from obvert.methods.prompt_inversion import PromptInversion
+    from obvert.methods.speech_prompt_inversion import SpeechPromptInversion
+    from obvert.methods.transcript_inversion import TranscriptInversion
     from obvert.models import load
     from obvert.solvers.plateau import Plateau
     from obvert.store import open, save
@@ -33,11 +37,15 @@ _HOMES = {
     "read_images": "io",
     "save": "store",
     "open": "store",
+    "CaptionInversion": "methods.caption_inversion",
     "DecoderInversion": "methods.decoder_inversion",
     "DiffusionInversion": "methods.diffusion_inversion",
     "GradientDecoderInversion": "methods.gradient_decoder_inversion",
     "OTI": "methods.oti",
     "OVI": "methods.ovi",
+    "PromptInversion": "methods.prompt_inversion",
+    "SpeechPromptInversion": "methods.speech_prompt_inversion",
+    "TranscriptInversion": "methods.transcript_inversion",
     "Plateau": "solvers.plateau",
     "IsoCLIP": "features.isoclip",
     "TextPCA": "features.text_pca",
@@ -54,6 +62,7 @@ __all__ = [
     "OTI",
     "OVI",
     "Autoencoder",
+    "CaptionInversion",
     "DecoderInversion",
     "Diffusion",
     "DiffusionInversion",
@@ -64,8 +73,11 @@ __all__ = [
     "Mean",
     "ObvertError",
     "Plateau",
+    "PromptInversion",
+    "SpeechPromptInversion",
     "Status",
     "TextPCA",
+    "TranscriptInversion",
     "TreeRing",
     "load",
     "metrics",

@@ -34,10 +34,14 @@ DECODERS = ["decoder-inversion", "gradient-decoder-inversion"]
 """Their contract is in test_decoder_inversion.py."""
 SAMPLERS = ["diffusion-inversion"]
 """Their contract is in test_diffusion_inversion.py."""
+READERS = ["caption-inversion", "transcript-inversion"]
+"""Their contract is in test_reader_inversion.py."""
+WRITERS = ["prompt-inversion", "speech-prompt-inversion"]
+"""Their contract is in test_writer_inversion.py."""
 
 
 def test_every_method_has_a_contract() -> None:
-    assert sorted(FEATURES + DECODERS + SAMPLERS) == names("methods")
+    assert sorted(FEATURES + DECODERS + SAMPLERS + READERS + WRITERS) == names("methods")
 
 
 @pytest.mark.parametrize("name", FEATURES)
