@@ -117,7 +117,11 @@ def test_other_models_of_the_same_type_are_refused(copied: Callable[[str], Path]
 def test_a_picture_needs_a_token(copied: Callable[[str], Path]) -> None:
     folder = copied("blip-2 of OPT")
     readers.change(folder / "config.json", image_token_index=None)
-    refused(folder, "need image_token_index .* in .*config.json, got none")
+    refused(folder, "need image_token_index in .*config.json, got none")
+    folder = copied("blip-2 of T5")
+    text = json.loads((folder / "config.json").read_text())["text_config"]
+    readers.change(folder / "config.json", text_config={**text, "decoder_start_token_id": None})
+    refused(folder, "need decoder_start_token_id in .*config.json, got none")
 
 
 def test_languages_and_tasks(folders: dict[str, Path]) -> None:
@@ -181,6 +185,16 @@ def test_unknown_words_are_named(folders: dict[str, Path]) -> None:
 def test_texts_end_at_their_end_token() -> None:
     words = Words(tokenizer=readers.words(), end=3)
     assert words.say(torch.tensor([[1, 4, 17, 3, 9], [3, 4, 4, 4, 4], [4, 17, 0, 0, 0]])) == ["a red", "", "a red"]
+
+
+def test_texts_follow_what_stands_before_them(folders: dict[str, Path]) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folders["whisper"])
+    ids = tokenizer.convert_tokens_to_ids
+    spaced, bare = ids([readers.SPACE + "r", "ed"]), ids(["r", "ed"])
+    for before, own in (("", bare), (" ", spaced), ("a photo of ", spaced)):
+        assert Words(tokenizer=tokenizer, end=9, before=before).answer(" red ") == [*own, 9]
 
 
 def test_how_much_is_said() -> None:

@@ -21,7 +21,7 @@ from torch import Tensor
 from obvert.core import Card, ObvertError, Reader
 from obvert.models.parts.folder import read_model, read_preprocess, read_tokenizer
 from obvert.models.parts.preprocess import Preprocess
-from obvert.models.parts.reader import Words, build, longest, picture
+from obvert.models.parts.reader import Words, build, ending, longest, picture
 
 CLASS = "Blip2ForConditionalGeneration"
 
@@ -39,11 +39,14 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
         The reader.
 
     Raises:
-        ObvertError: when a file is missing or broken, or the configuration does not say which token stands for a picture.
+        ObvertError: when a file is missing or broken, or the configuration does not name a token that stands for something.
     """
     model = read_model(CLASS, folder)
-    if model.config.image_token_index is None or _end(model) is None:
-        raise ObvertError(f"need image_token_index and the language model's eos_token_id in {folder / 'config.json'}, got none")
+    needed = {"image_token_index": model.config.image_token_index, "eos_token_id": ending(model.language_model.generation_config)}
+    if not model.config.use_decoder_only_language_model:
+        needed["decoder_start_token_id"] = getattr(model.config.text_config, "decoder_start_token_id", None)
+    if lacking := [name for name, found in needed.items() if found is None]:
+        raise ObvertError(f"need {' and '.join(lacking)} in {folder / 'config.json'}, got none")
     preprocess = read_preprocess(folder, model.config.vision_config.image_size)
     return captioner(model.to(device, dtype), read_tokenizer(folder), preprocess, card)
 
@@ -62,27 +65,28 @@ def captioner(model: Any, tokenizer: Any, preprocess: Preprocess, card: Card, in
         The reader.
     """
     text, decodes = model.config.text_config, model.config.use_decoder_only_language_model
-    words = Words(tokenizer=tokenizer, end=_end(model), before=f"{instruction} " if instruction and decodes else "")
+    end, before = ending(model.language_model.generation_config), f"{instruction} " if instruction and decodes else ""
+    words = Words(tokenizer=tokenizer, end=end, before=before)
     bos = getattr(text, "bos_token_id", None)
     opening = [] if bos is None else [bos]
     told = [*opening, *words.ids(instruction)] if decodes or not instruction else tokenizer(instruction)["input_ids"]
     image = [model.config.image_token_index] * model.config.num_query_tokens
     prompt = torch.tensor([[*image, *told]], device=model.device)
     start = prompt if decodes else torch.tensor([[text.decoder_start_token_id]], device=model.device)
-    before = start.shape[1]
+    first = start.shape[1]
     positions = getattr(text, "max_position_embeddings", None) if decodes else None  # T5 has relative positions, any number
-    most = None if positions is None else positions - before + 1
+    most = None if positions is None else positions - first + 1
 
     def logits(x: Tensor, ids: Tensor) -> Tensor:
         read = torch.cat((start.expand(len(ids), -1), ids[:, :-1]), dim=1)
         taken = {"input_ids": read} if decodes else {"input_ids": prompt.expand(len(ids), -1), "decoder_input_ids": read}
         found: Tensor = model(pixel_values=x, **taken, use_cache=False).logits
-        return found[:, before - 1 :]
+        return found[:, first - 1 :]
 
     def greedy(x: Tensor) -> Tensor:
-        read, new = prompt.expand(len(x), -1), longest(model.generation_config, before, most)
+        read, new = prompt.expand(len(x), -1), longest(model.generation_config, first, most)
         found: Tensor = model.generate(x, input_ids=read, do_sample=False, num_beams=1, max_new_tokens=new)
-        return found[:, before:]
+        return found[:, first:]
 
     return build(
         card=card,
@@ -94,9 +98,3 @@ def captioner(model: Any, tokenizer: Any, preprocess: Preprocess, card: Card, in
         greedy=greedy,
         ask=lambda wanted: captioner(model, tokenizer, preprocess, card, wanted.strip()),
     )
-
-
-def _end(model: Any) -> Any:
-    """Id of the token at which the language model stops."""
-    found = model.language_model.generation_config.eos_token_id
-    return found[0] if isinstance(found, list) else found

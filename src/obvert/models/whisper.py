@@ -22,7 +22,7 @@ from obvert.core import Card, Domain, ObvertError, Reader
 from obvert.models.parts.folder import preprocessor_file, read_model, read_tokenizer
 from obvert.models.parts.log_mel import LogMel
 from obvert.models.parts.pipeline import read_json
-from obvert.models.parts.reader import Words, build, longest
+from obvert.models.parts.reader import Words, build, ending, longest
 from obvert.registry import unknown
 
 CLASS = "WhisperForConditionalGeneration"
@@ -123,7 +123,7 @@ def recogniser(model: Any, tokenizer: Any, log_mel: LogMel, card: Card, instruct
         features=Domain(media="sound", shape=log_mel.shape, rate=log_mel.rate // log_mel.hop),
         front=log_mel,
         back=log_mel.undo,
-        words=Words(tokenizer=tokenizer, end=model.config.eos_token_id, before=" "),
+        words=Words(tokenizer=tokenizer, end=ending(settings), before=" "),
         most=most,
         logits=logits,
         greedy=greedy,

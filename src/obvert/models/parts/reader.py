@@ -98,7 +98,7 @@ def build(
 
     def check(x: Tensor) -> Tensor:
         if x.shape[1:] != features.shape:
-            raise ObvertError(f"need {('B', *features.shape)} for {card.name}, got {tuple(x.shape)}".replace("'", ""))
+            raise ObvertError(f"need (B, {', '.join(map(str, features.shape))}) for {card.name}, got {tuple(x.shape)}")
         return x.to(network.dtype)
 
     def tokens(texts: Sequence[str]) -> Answer:
@@ -138,6 +138,12 @@ def build(
         unknown=words.unknown,
         parameters=lambda: dict(network.state_dict()),
     )
+
+
+def ending(generation: Any) -> Any:
+    """Id of the token at which `generate` stops, the first where there are several, from a GenerationConfig; None for none."""
+    found = generation.eos_token_id
+    return found[0] if isinstance(found, list) else found
 
 
 def longest(generation: Any, before: int, most: int | None) -> int:
