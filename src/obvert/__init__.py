@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from obvert import metrics, solvers
-    from obvert.core import Autoencoder, Diffusion, Inversion, ObvertError, Status
+    from obvert.core import Autoencoder, Diffusion, Inversion, ObvertError, Reader, Status
     from obvert.features.isoclip import IsoCLIP
     from obvert.features.mean import Mean
     from obvert.features.text_pca import TextPCA
@@ -55,6 +55,7 @@ _HOMES = {
     "Autoencoder": "core",
     "Diffusion": "core",
     "Inversion": "core",
+    "Reader": "core",
     "Status": "core",
     "ObvertError": "core",
 }
@@ -74,6 +75,7 @@ __all__ = [
     "ObvertError",
     "Plateau",
     "PromptInversion",
+    "Reader",
     "SpeechPromptInversion",
     "Status",
     "TextPCA",

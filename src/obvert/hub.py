@@ -35,7 +35,9 @@ class Located:
     revision: str = ""
 
 
-Kind = Literal["dual encoder", "autoencoder", "diffusion"]
+Kind = Literal["dual encoder", "autoencoder", "diffusion", "captioner", "recogniser"]
+KINDS: dict[str, Kind] = {"blip": "captioner", "blip-2": "captioner", "whisper": "recogniser"}
+"""transformers' `model_type` -> the kind of all that are not dual encoders."""
 
 
 def zoo(kind: Kind | None = None) -> list[str]:
@@ -52,7 +54,9 @@ def kind_of(folder: Path) -> Kind | None:
         config = json.loads((folder / "config.json").read_text())
     except (OSError, ValueError):
         return None
-    return "dual encoder" if "model_type" in config else "autoencoder" if "_class_name" in config else None
+    if "model_type" in config:
+        return KINDS.get(config["model_type"], "dual encoder")
+    return "autoencoder" if "_class_name" in config else None
 
 
 def locate(name: str, subfolder: str = "") -> Located:

@@ -139,8 +139,8 @@ def test_a_missing_or_broken_file_is_one_line(copy: Path, file: str, message: st
 
 
 def test_an_unknown_model_type_names_the_known(copy: Path) -> None:
-    (copy / "config.json").write_text('{"model_type": "blip"}')
-    with pytest.raises(ObvertError, match=r"unknown model type 'blip'; .*clip") as caught:
+    (copy / "config.json").write_text('{"model_type": "clop"}')
+    with pytest.raises(ObvertError, match=r"unknown model type 'clop'; .*clip") as caught:
         obvert.load(str(copy), device="cpu")
     assert "open" not in str(caught.value).split(" (in ")[0]  # its folders go by another file
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import slow
 import tiny
+import tiny_readers
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize
@@ -29,7 +30,8 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_every_family_is_here() -> None:
-    assert {name.split()[0] for name in slow.FAMILIES} == set(names("models")) - {"autoencoder", "diffusion"}
+    dual, readers = ({name.split()[0] for name in families} for families in (slow.FAMILIES, tiny_readers.FAMILIES))
+    assert sorted([*dual, *readers, "autoencoder", "diffusion"]) == names("models")
 
 
 @pytest.mark.parametrize("count", [1, 3])

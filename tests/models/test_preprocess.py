@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
+from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
@@ -46,6 +47,7 @@ def difference(processor: Any, images: list[Image.Image]) -> float:
 PROCESSORS = {
     "clip": CLIPImageProcessorPil(),
     "siglip": SiglipImageProcessorPil(),
+    "blip": BlipImageProcessorPil(size=48, do_pad=True),
     "odd": CLIPImageProcessorPil(size={"shortest_edge": 35}, crop_size={"height": 48, "width": 31}),
     "pad": CLIPImageProcessorPil(size={"height": 20, "width": 33}, crop_size={"height": 41, "width": 36}),
     "crop only": CLIPImageProcessorPil(do_resize=False, crop_size={"height": 64, "width": 51}),
@@ -182,6 +184,10 @@ def test_configs() -> None:
     siglip = Preprocess.from_config({"image_processor_type": "SiglipImageProcessor"})
     assert siglip == Preprocess.from_config(PROCESSORS["siglip"].to_dict())
     assert (siglip.resize, siglip.crop, siglip.size, siglip.mean) == ((224, 224), None, (224, 224), (0.5, 0.5, 0.5))
+    blip = Preprocess.from_config({"image_processor_type": "BlipImageProcessor"})
+    assert blip == Preprocess.from_config(BlipImageProcessorPil().to_dict())
+    assert (blip.size, blip.crop, blip.resample, blip.mean) == ((384, 384), None, "bicubic", CLIP.mean)
+    assert Preprocess.from_config({"image_processor_type": "BlipImageProcessorFast", "size": 384}) == blip
     assert Preprocess.from_config({"image_mean": 0.5, "image_std": 0.25}).mean == (0.5, 0.5, 0.5)
 
 
@@ -189,6 +195,7 @@ def test_configs() -> None:
     ("config", "reason"),
     [
         ({"do_pad": True}, "do_pad"),
+        ({"image_processor_type": "BlipImageProcessor", "do_pad": True, "pad_size": {"height": 400, "width": 400}}, "do_pad"),
         ({"do_rescale": False}, "do_rescale=False"),
         ({"rescale_factor": 1 / 127.5}, "rescale_factor=0.0078"),
         ({"resample": 6}, "resample number in 0..5, got 6"),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from obvert.commands._common import parse
-from obvert.hub import ZOO, zoo
+from obvert.hub import ZOO, kind_of, zoo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +26,10 @@ def run(argv: Sequence[str]) -> int:
         print(json.dumps(cards, indent=1))
         return 0
     for name, card in cards.items():
-        print(f"{name}: {card['data']}; {card['licence']}; trained for {card['minutes']:.0f} minutes")
+        kind = kind_of(ZOO / name.removeprefix("zoo/"))
+        print(f"{name}, {kind}: {card['data']}; {card['licence']}; trained for {card['minutes']:.0f} minutes")
         print("  " + ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in card["scores"].items()))
-    print("Also: a local folder (clip, siglip, siglip2, slip), a hub id owner/name[@revision],")
-    print("open_clip:NAME/TAG or open_clip:FOLDER; autoencoders and Stable Diffusion pipelines as diffusers writes them.")
+    print("Also: a local folder (clip, siglip, siglip2, slip; captioners blip, blip-2; speech recognisers whisper),")
+    print("a hub id owner/name[@revision], open_clip:NAME/TAG or open_clip:FOLDER; autoencoders and Stable Diffusion")
+    print("pipelines as diffusers writes them.")
     return 0

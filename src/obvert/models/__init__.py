@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import torch
 
-from obvert.core import Autoencoder, Card, Diffusion, DualEncoder, ObvertError
+from obvert.core import Autoencoder, Card, Diffusion, DualEncoder, ObvertError, Reader
 from obvert.hub import PIPELINE, is_pipeline, locate, weights_hash
 from obvert.models.parts.frames import by_frames as by_frames
 from obvert.models.parts.torchvision_shim import prepare
@@ -24,7 +24,7 @@ OTHERS = ("open-clip", "autoencoder", "diffusion")
 """Files that no `model_type` of transformers names."""
 
 
-Model = DualEncoder | Autoencoder | Diffusion
+Model = DualEncoder | Autoencoder | Diffusion | Reader
 
 
 def load(name: str, *, subfolder: str = "", device: str = "auto", dtype: str = "float32") -> Model:
@@ -38,7 +38,8 @@ def load(name: str, *, subfolder: str = "", device: str = "auto", dtype: str = "
         dtype: "float32", "bfloat16" or "float16": what the frozen weights are cast to, once.
 
     Returns:
-        The model, in eval mode, no weight requiring a gradient: a dual encoder, an autoencoder or a text-to-image model.
+        The model, in eval mode, no weight requiring a gradient: a dual encoder, an autoencoder, a text-to-image model, or
+        a reader, which is a captioner or a speech recogniser.
 
     Raises:
         ObvertError: for an unknown model, device or dtype; one line says what there is.
@@ -76,7 +77,7 @@ def load(name: str, *, subfolder: str = "", device: str = "auto", dtype: str = "
 def load_dual(name: str, *, device: str = "auto", dtype: str = "float32") -> DualEncoder:
     """Load a model that must be a dual encoder; arguments as for `load`. ObvertError when it is another."""
     model = load(name, device=device, dtype=dtype)
-    if isinstance(model, Autoencoder | Diffusion):
+    if isinstance(model, Autoencoder | Diffusion | Reader):
         raise ObvertError(f"need a dual encoder such as zoo/clip, got the {_kind(model)} {name}")
     return model
 
@@ -86,6 +87,14 @@ def load_diffusion(name: str, *, device: str = "auto", dtype: str = "float32") -
     model = load(name, device=device, dtype=dtype)
     if not isinstance(model, Diffusion):
         raise ObvertError(f"need a text-to-image pipeline such as zoo/diffusion, got the {_kind(model)} {name}")
+    return model
+
+
+def load_reader(name: str, *, device: str = "auto", dtype: str = "float32") -> Reader:
+    """Load a model that must be a captioner or a speech recogniser; arguments as for `load`. ObvertError when it is another."""
+    model = load(name, device=device, dtype=dtype)
+    if not isinstance(model, Reader):
+        raise ObvertError(f"need a captioner (blip, blip-2) or a speech recogniser (whisper), got the {_kind(model)} {name}")
     return model
 
 
@@ -113,6 +122,8 @@ def load_autoencoder(name: str, *, subfolder: str = "", device: str = "auto", dt
 
 
 def _kind(model: Model) -> str:
+    if isinstance(model, Reader):
+        return "captioner" if model.medium.media == "picture" else "speech recogniser"
     return {Autoencoder: "autoencoder", Diffusion: "text-to-image model"}.get(type(model), "dual encoder")
 
 

@@ -11,6 +11,9 @@ from typing import Any
 from obvert.core import ObvertError
 from obvert.models.parts.preprocess import Preprocess
 
+TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "*.model")
+"""Files of which a tokenizer has one; without any, transformers makes up an empty one."""
+
 
 def read_model(class_name: str, folder: Path) -> Any:
     """A transformers model in fp32, eval mode, frozen; safetensors only.
@@ -87,6 +90,8 @@ def read_tokenizer(folder: Path, class_name: str = "AutoTokenizer") -> Any:
     """The folder's tokenizer, of that class of transformers; ObvertError when there is none."""
     import transformers
 
+    if not any(found for pattern in TOKENIZERS for found in folder.glob(pattern)):
+        raise ObvertError(f"need a tokenizer in {folder}, got none of its files")
     try:
         return getattr(transformers, class_name).from_pretrained(folder, local_files_only=True)
     except Exception as error:

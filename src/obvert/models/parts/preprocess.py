@@ -189,7 +189,7 @@ class Preprocess:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Preprocess:
-        """Read the content of a `preprocessor_config.json`; what it leaves out is the default of CLIP, or of SigLIP.
+        """Read the content of a `preprocessor_config.json`; what it leaves out is the default of CLIP, of SigLIP, or of BLIP.
 
         Returns:
             The preprocessing.
@@ -198,10 +198,12 @@ class Preprocess:
             ValueError: a setting that this preprocessing does not have.
         """
         config = config.get("image_processor", config)
-        siglip = "siglip" in str(config.get("image_processor_type", config.get("feature_extractor_type"))).lower()
-        defaults = {"size": {"height": 224, "width": 224} if siglip else 224, "crop_size": 224, "do_center_crop": not siglip}
+        kind = str(config.get("image_processor_type", config.get("feature_extractor_type"))).lower()
+        siglip, blip = "siglip" in kind, "blip" in kind
+        edge, square = 384 if blip else 224, siglip or blip
+        defaults = {"size": edge, "crop_size": 224, "do_center_crop": not square}
         get = {**defaults, **{key: value for key, value in config.items() if value is not None}}.get
-        if get("do_pad"):
+        if get("do_pad") and (not blip or get("pad_size")):  # BLIP's pads to the largest of a batch, and all are of one size
             raise ValueError("need do_pad off, got do_pad=True")
         if not get("do_rescale", True) or abs(get("rescale_factor", 1 / 255) * 255 - 1) > 1e-6:
             raise ValueError(
@@ -214,6 +216,7 @@ class Preprocess:
         mean = get("image_mean", (0.5,) * 3 if siglip else CLIP_MEAN) if normalise else 0.0
         std = get("image_std", (0.5,) * 3 if siglip else CLIP_STD) if normalise else 1.0
         resize = _edges("size", get("size")) if get("do_resize", True) else None
+        resize = (resize, resize) if square and isinstance(get("size"), int) and isinstance(resize, int) else resize
         crop = _edges("crop_size", get("crop_size")) if get("do_center_crop") else None
         return cls(
             resize=resize,
