@@ -17,6 +17,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from obvert.core import ObvertError
+
 LOWEST = 2.0
 """Periods in the shorter side below which a windowed frequency cannot be told from the mean."""
 PER_OCTAVE = 3
@@ -36,10 +38,10 @@ def bands(x: Tensor) -> tuple[Tensor, Tensor]:
         coefficient in each, scaled so that white noise has its variance everywhere.
 
     Raises:
-        ValueError: for other shapes.
+        ObvertError: for other shapes.
     """
     if not (x.ndim == 4 or (x.ndim == 3 and x.shape[1] == 1)) or min(x.shape[2:]) < 16:
-        raise ValueError(f"need sounds (B, 1, S) or pictures (B, C, H, W) of 16 samples or more a side, got {tuple(x.shape)}")
+        raise ObvertError(f"need sounds (B, 1, S) or pictures (B, C, H, W) of 16 samples or more a side, got {tuple(x.shape)}")
     if x.ndim == 3:
         size = min(WINDOW, x.shape[-1])
         x = x[:, 0].unfold(-1, size, size // 2)

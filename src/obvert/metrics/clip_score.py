@@ -68,6 +68,7 @@ def clip_scores(model: DualEncoder, pictures: Sequence[Tensor], texts: Sequence[
     image = model.image_features(list(pictures)).double()
     text = model.text_features([prompt + t for t in texts]).double()
     cosine = paired_cosine(image, text)
-    others = torch.tensor([[one != other for other in texts] for one in texts], device=image.device).reshape(len(image), -1)
-    every = (image @ text.T).masked_fill(~others, 0).sum(1) / others.sum(1) if len(image) else cosine
-    return {"clip_score": WEIGHT * cosine.clamp(min=0), "cosine": cosine, "cosine_others": every}
+    size = len(texts)
+    others = torch.tensor([one != other for one in texts for other in texts], device=image.device).reshape(size, size)
+    among = (image @ text.T).masked_fill(~others.bool(), 0).sum(1) / others.sum(1)
+    return {"clip_score": WEIGHT * cosine.clamp(min=0), "cosine": cosine, "cosine_others": among}

@@ -61,7 +61,9 @@ class LogMel:
         Returns:
             (B, 1, hop T), not bounded.
         """
-        size = self._magnitude(10 ** (4 * mel - 4), fit)
+        level = 4 * mel - 4
+        loudest = level.amax((1, 2), keepdim=True)  # taken out, lest squares of loud ones overflow
+        size = self._magnitude(10 ** (level - loudest), fit)
         size = torch.cat([size, size[..., -1:]], dim=-1)
         phase = 2 * math.pi * torch.rand(size.shape[1:], generator=torch.Generator().manual_seed(seed))
         turn = torch.polar(torch.ones_like(phase), phase).to(size.device).expand(size.shape).to(torch.complex64)
@@ -71,7 +73,7 @@ class LogMel:
             now = self._transform(self._inverse(size * turn, length))
             moved, before = now + momentum * (now - before), now
             turn = moved / moved.abs().clamp(min=1e-16)
-        return self._inverse(size * turn, length)[:, None]
+        return 10 ** (loudest / 2) * self._inverse(size * turn, length)[:, None]
 
     def vocoded(self, sound: Tensor) -> Tensor:
         """(B, 1, S) sounds -> themselves as heard from their log-mel, (B, 1, S)."""

@@ -30,7 +30,7 @@ def spectrum_slope(x: Tensor, *, within: tuple[float, float] = (0.0, 0.5)) -> Te
         (B,) float64; NaN for what is constant.
 
     Raises:
-        ValueError: for other shapes, or fewer than three bands.
+        ValueError: for fewer than three bands; for other shapes, an ObvertError.
     """
     frequency, power = bands(x.detach().double())
     taken = (frequency >= within[0]) & (frequency <= within[1])

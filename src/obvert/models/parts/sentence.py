@@ -73,19 +73,21 @@ def load_text_judge(name: str = "", *, layer: int = -1, device: str = "cpu") -> 
         The model, in eval mode, in 32 bits.
 
     Raises:
-        ObvertError: when it is not there, or has no such layer.
+        ObvertError: when it is not there, is no encoder, or has no such layer.
     """
     folder, revision = _packaged(), ""
     if name:
         located = locate(name)
         folder, revision = located.folder, located.revision
     model = read_model("AutoModel", folder, unused="pooler.")
+    if model.config.is_encoder_decoder:
+        raise ObvertError(f"need a text encoder, got the encoder and decoder {name}")
     layers = model.config.num_hidden_layers
     if not -layers - 1 <= layer <= layers:
         raise ObvertError(f"need a layer within 0 to {layers} of {name or PACKAGE}, got {layer}")
     tokenizer = read_tokenizer(folder)
     card = Card(name=name or PACKAGE, family=model.config.model_type, revision=revision, sha256=weights_hash(folder))
-    context = min(256, model.config.max_position_embeddings - 2)
+    context = min(256, getattr(model.config, "max_position_embeddings", 512) - 2)
     return TextJudge(card=card, model=model.to(find_device(device)), tokenizer=tokenizer, layer=layer, context=context)
 
 
