@@ -1,10 +1,15 @@
-"""How good a ranking is, how far apart two modalities lie, how near found latents are to the true ones."""
+"""How good a ranking is, how far apart two modalities lie, how near found latents are to the true ones, how meaningful found
+pictures, sounds and texts are."""
 
+from obvert.metrics.clip_score import clip_score, clip_scores, paired_cosine
 from obvert.metrics.detection import Detection, detection
 from obvert.metrics.gap import linear_separability, modality_gap
 from obvert.metrics.iteration import cocoercivity, local_spectrum
 from obvert.metrics.latents import nmse_db, residual_db
+from obvert.metrics.meaning import TextModel, Tokens, bert_score, sentence_cosine
+from obvert.metrics.mel import LogMel
 from obvert.metrics.misalignment import anisotropy, triplet_violations, uniformity
+from obvert.metrics.naturalness import frechet_control, frechet_distance, neighbour_ratio
 from obvert.metrics.retrieval import (
     average_precision,
     average_precision_at_r,
@@ -15,26 +20,58 @@ from obvert.metrics.retrieval import (
     retrieval,
 )
 from obvert.metrics.revisited import revisited, trapezoidal_average_precision
+from obvert.metrics.sound import bounds_of_quality, log_mel_distance, mel_consistency, pesq, sound_quality, stoi
+from obvert.metrics.spectrum import decibels_per_octave, spectrum_slope
+from obvert.metrics.text import character_error_rate, edit_distance, exact_match, normalise, word_error_rate
+from obvert.metrics.vocabulary import Nearest, legibility, legibility_scale, nearest_tokens
 
 __all__ = [
     "Detection",
+    "LogMel",
+    "Nearest",
+    "TextModel",
+    "Tokens",
     "anisotropy",
     "average_precision",
     "average_precision_at_r",
+    "bert_score",
     "bootstrap",
+    "bounds_of_quality",
+    "character_error_rate",
+    "clip_score",
+    "clip_scores",
     "cocoercivity",
+    "decibels_per_octave",
     "detection",
+    "edit_distance",
+    "exact_match",
+    "frechet_control",
+    "frechet_distance",
     "judged_retrieval",
+    "legibility",
+    "legibility_scale",
     "linear_separability",
     "local_spectrum",
+    "log_mel_distance",
+    "mel_consistency",
     "modality_gap",
+    "nearest_tokens",
+    "neighbour_ratio",
     "nmse_db",
+    "normalise",
+    "paired_cosine",
+    "pesq",
     "r_precision",
     "recall_at_k",
     "residual_db",
     "retrieval",
     "revisited",
+    "sentence_cosine",
+    "sound_quality",
+    "spectrum_slope",
+    "stoi",
     "trapezoidal_average_precision",
     "triplet_violations",
     "uniformity",
+    "word_error_rate",
 ]
