@@ -2,7 +2,8 @@
 
     log P(f) = c + a log f
 
-White noise has a = 0, pink noise -1, photographs about -2. Ten times log10(2) a is decibels an octave.
+White noise has a = 0, pink noise -1, photographs about -2.3, read speech about -1.9 above 200 Hz. Ten times log10(2) a is
+decibels an octave.
 
 References:
     | Relations between the statistics of natural images and the response properties of cortical cells (Field, 1987)
