@@ -55,8 +55,8 @@ class Reader:
     """Of what it reads, as large as the network takes it."""
     features: Domain
     """Of what the network takes."""
-    front: Callable[[Tensor | Sequence[Tensor]], Tensor]
-    """Media -> (B, *features.shape), differentiable; a batch (B, *medium.shape) or media of other sizes, as the model's own
+    front: Callable[[Sequence[Tensor]], Tensor]
+    """Media -> (B, *features.shape), differentiable; of whatever sizes, as the model's own
     preprocessing treats them: pictures are resized, shorter sounds are padded."""
     back: Callable[[Tensor], Tensor]
     """(B, *features.shape) -> media (B, *medium.shape) within their bounds: what `front` undone comes nearest to."""

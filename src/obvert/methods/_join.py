@@ -1,13 +1,13 @@
-"""Batches of one search as one: their solutions, and their progress."""
+"""Parts of a search as one: solutions of batches, their progress, terms of an error."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from obvert.core import Progress, Solution
+from obvert.core import Objective, Progress, Solution
 
 
 def join(parts: list[Solution]) -> Solution:
@@ -33,3 +33,12 @@ def share(progress: Progress | None, part: int, parts: int) -> Progress | None:
     if progress is None:
         return None
     return lambda done, total, error: progress(part * total + done, parts * total, error)
+
+
+def together(terms: dict[str, Tensor], priors: Sequence[Objective], x: Tensor) -> dict[str, Tensor]:
+    """Terms of an error with those of priors at x; terms of one name are added."""
+    whole = dict(terms)
+    for prior in priors:
+        for name, value in prior(x).items():
+            whole[name] = whole[name] + value if name in whole else value
+    return whole

@@ -29,7 +29,7 @@ from obvert.core import (
     descent,
 )
 from obvert.core.autoencoder import Media
-from obvert.methods._join import join, share
+from obvert.methods._join import join, share, together
 from obvert.objectives.reading import Reading
 from obvert.parametrisations.free import Free
 from obvert.provenance import describe, versions
@@ -170,11 +170,8 @@ class _Looks(Objective):
             y = x
             for view in method.views:
                 y = view(y, self.domain, generator)
-            seen.append(self.reading(y if method.space == "network" else self.model.front(y))["reading"])
-        terms = {"reading": torch.stack(seen).mean(0)}
-        for prior in method.priors:
-            terms |= prior(x)
-        return terms
+            seen.append(self.reading(y if method.space == "network" else self.model.front(list(y)))["reading"])
+        return together({"reading": torch.stack(seen).mean(0)}, method.priors, x)
 
 
 def _rows(answer: Answer, first: int, count: int) -> Answer:

@@ -20,7 +20,7 @@ from torch.nn.functional import normalize
 
 from obvert.core import Inversion, Method, Objective, ObvertError, Progress, Solution, Solver, Writer, descent
 from obvert.core.autoencoder import Media
-from obvert.methods._join import join, share
+from obvert.methods._join import join, share, together
 from obvert.provenance import describe, versions
 from obvert.solvers.adam import Adam
 from obvert.solvers.iterate import iterate
@@ -167,9 +167,7 @@ class _Mismatch(Objective):
             terms = {"mismatch": self.model.mismatch(prompts, self.wanted)}
         else:
             terms = {"denoising": self.model.denoising(prompts, self.wanted, torch.Generator().manual_seed(self.seed))}
-        for prior in self.method.priors:
-            terms |= prior(x)
-        return terms
+        return together(terms, self.method.priors, x)
 
 
 def nearest(model: Writer, rows: Tensor) -> tuple[Tensor, Tensor]:
