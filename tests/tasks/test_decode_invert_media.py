@@ -142,7 +142,7 @@ def test_an_autoencoder_of_pictures_takes_videos_by_frames(
         ("wan", ["nothing"], [], "nothing: need a frame or more, got none"),
         ("wan", ["ball.gif"], ["--by-frames"], "need an autoencoder of pictures to go by frames"),
         ("oobleck", ["ball.gif"], [], "ball.gif: need a sound file"),
-        ("oobleck", ["tone.wav"], ["--frames", "3"], "need an autoencoder of videos to take so many frames"),
+        ("oobleck", ["tone.wav"], ["--frames", "3"], "need a model of videos to take so many frames"),
         ("oobleck", ["tone.wav", "gone.wav"], [], "gone.wav: need a sound file, got nothing there"),
     ],
 )

@@ -76,6 +76,21 @@ class Reader:
     parameters: Callable[[], dict[str, Tensor]] = dict
     """The weights, for those who want to see that they did not change."""
 
+    @property
+    def media(self) -> Media:
+        """Kind of its media."""
+        return self.medium.media
+
+    @property
+    def channels(self) -> int | None:
+        """Of its media."""
+        return self.medium.shape[0]
+
+    @property
+    def rate(self) -> int | None:
+        """Samples a second of its sounds."""
+        return self.medium.rate
+
     def answer(self, texts: Sequence[str]) -> Answer:
         """Texts as tokens; words that the vocabulary lacks are named in a warning.
 

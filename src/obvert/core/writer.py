@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from obvert.core.autoencoder import Media
 from obvert.core.model import Card
 from obvert.core.reader import Domain
 
@@ -49,6 +50,21 @@ class Writer:
     differentiable in the prompts; None for writers that do not denoise."""
     parameters: Callable[[], dict[str, Tensor]] = dict
     """The weights, for those who want to see that they did not change."""
+
+    @property
+    def media(self) -> Media:
+        """Kind of its media."""
+        return self.medium.media
+
+    @property
+    def channels(self) -> int | None:
+        """Of its media."""
+        return self.medium.shape[0]
+
+    @property
+    def rate(self) -> int | None:
+        """Samples a second of its sounds."""
+        return self.medium.rate
 
     def embed(self, ids: Tensor) -> Tensor:
         """(B, L) ids -> (B, L, d) rows of the vocabulary, fp32."""

@@ -8,15 +8,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from torch import Tensor
 
-from obvert.core import Autoencoder, ObvertError
+from obvert.core import Card, ObvertError
 from obvert.core.autoencoder import Media
 from obvert.registry import module
 
 LOUD = 8.0
 """Times that `difference` shows what is left."""
+
+
+class Takes(Protocol):
+    """What reading a file for a model asks of it: any autoencoder, reader or writer."""
+
+    @property
+    def card(self) -> Card: ...
+    @property
+    def media(self) -> Media: ...
+    @property
+    def channels(self) -> int | None: ...
+    @property
+    def rate(self) -> int | None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +44,7 @@ class Medium:
     """Frames or samples a second, where they are known."""
 
 
-def read(path: str | Path, model: Autoencoder, *, frames: int | None = None) -> Medium:
+def read(path: str | Path, model: Takes, *, frames: int | None = None) -> Medium:
     """Read a file as the medium that a model is of.
 
     Args:
@@ -46,7 +60,7 @@ def read(path: str | Path, model: Autoencoder, *, frames: int | None = None) -> 
         PictureError: for a picture that cannot be read.
     """
     if frames is not None and model.media != "video":
-        raise ObvertError(f"need an autoencoder of videos to take so many frames, got {model.card.name} of {model.media}s")
+        raise ObvertError(f"need a model of videos to take so many frames, got {model.card.name} of {model.media}s")
     if frames is not None and frames < 1:
         raise ObvertError(f"need 1 frame or more of a video, got {frames}")
     reader = module("media", model.media)

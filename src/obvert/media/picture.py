@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from obvert.core import Autoencoder
 from obvert.io import read_images
-from obvert.media import Medium
+from obvert.media import Medium, Takes
 
 SUFFIX = ".png"
 
 
-def read(path: Path, model: Autoencoder) -> Medium:
+def read(path: Path, model: Takes) -> Medium:
     """A picture, as `read_images` reads it; of an animation, the first frame. PictureError when it cannot be read."""
     return Medium(kind="picture", data=read_images(path)[0])
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from obvert.core import Autoencoder, ObvertError
-from obvert.media import Medium
+from obvert.core import ObvertError
+from obvert.media import Medium, Takes
 
 SUFFIX = ".wav"
 MAX_SAMPLES = 256_000_000
@@ -24,7 +24,7 @@ WIDTH = 480
 """Pixels of a spectrogram, at most."""
 
 
-def read(path: Path, model: Autoencoder) -> Medium:
+def read(path: Path, model: Takes) -> Medium:
     """Read a sound. What is changed about it is said in a warning.
 
     Args:

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from obvert.core import Autoencoder, ObvertError
+from obvert.core import ObvertError
 from obvert.io import FORMATS, SUFFIXES, PictureError, read_images
-from obvert.media import Medium
+from obvert.media import Medium, Takes
 from obvert.media.picture import pixels
 
 SUFFIX = ".webp"
@@ -30,7 +30,7 @@ STILLS = 8
 """Frames that stand for a video."""
 
 
-def read(path: Path, model: Autoencoder, frames: int | None = None) -> Medium:
+def read(path: Path, model: Takes, frames: int | None = None) -> Medium:
     """Read a video.
 
     Args:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
-from obvert.zoo.captioner import CaptionerRecipe
 from obvert.zoo.clip import ClipRecipe
 from obvert.zoo.diffusion import DiffusionRecipe
 from obvert.zoo.siglip import SiglipRecipe
@@ -36,6 +35,4 @@ RECIPES: dict[str, Trains] = {
     "vae": VaeRecipe(),
     "vae-tiny": TinyVaeRecipe(),
     "diffusion": DiffusionRecipe(),
-    "captioner": CaptionerRecipe(),
-    "captioner-2": CaptionerRecipe(width=192, layers=(3, 2), seed=100),
 }

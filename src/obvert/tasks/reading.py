@@ -1,0 +1,190 @@
+"""Inversions of readers, judged: is what was found read as wanted, by whom, and how much does it look or sound like anything?
+
+The inverted model is no judge of its own input. What it reads at x is told beside what it reads of the file that x becomes
+(rounded to 8 or 16 bits), what independent readers read of it, how well it fits the text for a dual encoder, and how far it
+lies from real media in that encoder's features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Any
+
+from torch import Tensor
+
+from obvert.core import DualEncoder, Inversion, ObvertError, Reader, Status
+from obvert.media import Medium
+from obvert.metrics import clip_scores, exact_match, neighbour_ratio, spectrum_slope, word_error_rate
+from obvert.provenance import versions
+from obvert.report import Curves, Gallery, GalleryRow, Report, Table
+
+LEVELS = {"picture": 255.0, "sound": 32767.0}
+"""Levels of a file from 0 to 1."""
+JUDGES = {
+    "zoo/captioner": ["zoo/captioner-2"],
+    "zoo/captioner-2": ["zoo/captioner"],
+    "zoo/speech-recogniser": ["zoo/speech-recogniser-2"],
+    "zoo/speech-recogniser-2": ["zoo/speech-recogniser"],
+}
+"""Independent readers of the zoo's own models."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judges:
+    """Who judges what was found; none of them may have been part of the loss."""
+
+    readers: Mapping[str, Reader] = field(default_factory=dict)
+    """Other models of the same kind, by name."""
+    encoder: DualEncoder | None = None
+    """For pictures."""
+    real: Sequence[Tensor] = ()
+    """Real media, for the encoder to tell how far from them others lie."""
+
+
+def as_file(media: Tensor, kind: str) -> Tensor:
+    """Media as a file holds them, rounded to 8 bits (pictures) or 16 (sounds)."""
+    return (media * LEVELS[kind]).round() / LEVELS[kind]
+
+
+def judge(model: Reader, media: Tensor, wanted: Sequence[str], judges: Judges) -> list[dict[str, Any]]:
+    """What is to be said of media that should be read as wanted.
+
+    Args:
+        model: whose inversion gave them.
+        media: (B, C, ...) within their bounds.
+        wanted: B texts.
+        judges: the others.
+
+    Returns:
+        A row a text: `as_file` (what the model reads of the file), `match` and `word_errors` of that, `transfer` (share of the
+        independent readers that read the wanted text exactly), what each reads, `clip_score`, `distance` to real media in
+        units of what is usual among them, `slope` of the power spectrum. What there is no judge for is None.
+
+    Raises:
+        ObvertError: for a judge that is the model itself, or reads other media.
+    """
+    for name, other in judges.readers.items():
+        if other.card.sha256 == model.card.sha256 and other.card.name == model.card.name:
+            raise ObvertError(f"need a judge other than the inverted model, got {name}")
+        if other.media != model.media:
+            raise ObvertError(f"need judges of {model.media}s, got {name} of {other.media}s")
+    media = as_file(media.detach().cpu(), model.media)
+    read = model.read(list(media))
+    others = {name: other.read([_at(m, model, other) for m in media]) for name, other in judges.readers.items()}
+    rows: list[dict[str, Any]] = []
+    scores, distances = _seen(media, wanted, judges) if model.media == "picture" else (None, None)
+    right, errors = exact_match(read, wanted), word_error_rate(read, wanted)
+    agree = {name: exact_match(said, wanted) for name, said in others.items()}
+    slopes = spectrum_slope(media)
+    for i, text in enumerate(wanted):
+        rows.append(
+            {
+                "target": text,
+                "as_file": read[i],
+                "match": right[i].item(),
+                "word_errors": errors[i].item(),
+                "transfer": fmean(a[i].item() for a in agree.values()) if agree else None,
+                **{f"{name} reads": said[i] for name, said in others.items()},
+                "clip_score": None if scores is None else scores[i].item(),
+                "distance": None if distances is None else distances[i].item(),
+                "slope": slopes[i].item(),
+            }
+        )
+    return rows
+
+
+def _at(medium: Tensor, model: Reader, other: Reader) -> Tensor:
+    """A sound at another reader's rate; ObvertError where that is another."""
+    if model.rate != other.rate:
+        raise ObvertError(f"need judges at {model.rate} Hz, got {other.card.name} at {other.rate} Hz")
+    return medium
+
+
+def _seen(pictures: Tensor, wanted: Sequence[str], judges: Judges) -> tuple[Tensor | None, Tensor | None]:
+    if judges.encoder is None:
+        return None, None
+    scores = clip_scores(judges.encoder, list(pictures), wanted)["clip_score"]
+    if not judges.real:
+        return scores, None
+    real = judges.encoder.image_features(list(judges.real)).cpu()
+    return scores, neighbour_ratio(judges.encoder.image_features(list(pictures)).cpu(), real)
+
+
+def rows(model: Reader, inversion: Inversion, wanted: Sequence[str], judges: Judges) -> list[dict[str, Any]]:
+    """What a command prints: what the model reads at x, and all judges, text by text."""
+    judged = judge(model, inversion.features, wanted, judges)
+    return [
+        {"task": inversion.method, "target": text, "reads": inversion.texts[i]}
+        | judged[i]
+        | {"error": inversion.error[i].item(), "steps": int(inversion.steps[i])}
+        | {"status": Status(int(inversion.status[i])).name.lower()}
+        for i, text in enumerate(wanted)
+    ]
+
+
+def report(model: Reader, inversion: Inversion, found: list[dict[str, Any]]) -> Report:
+    """The page of an inverted reader.
+
+    Args:
+        model: the reader.
+        inversion: with snapshots, if the way is to be shown.
+        found: as `rows` gives it.
+
+    Returns:
+        The report.
+    """
+    gallery = []
+    for i, row in enumerate(found):
+        way: list[tuple[Any, str, bool | None]] = [
+            (_medium(model, media[i]), f"step {step}: {inversion.snapshot_texts[step][i]}", None)
+            for step, media in sorted(inversion.snapshot_features.items())
+        ]
+        last = _medium(model, inversion.features[i])
+        gallery.append(GalleryRow(query=last, label=f"“{row['target']}”", results={"on the way": way}))
+    trace = inversion.trace.cpu()
+    series = {
+        f"{i + 1}: {row['target']}": (list(map(float, range(len(trace)))), trace[:, i].tolist())
+        for i, row in enumerate(found[:8])
+    }
+    match = fmean(row["match"] for row in found)
+    transfer = [row["transfer"] for row in found if row["transfer"] is not None]
+    told = f" Independent readers read {fmean(transfer):.0%} of them as wanted." if transfer else ""
+    shown = [key for key in found[0] if key not in ("task", "status") and any(row[key] is not None for row in found)]
+    return Report(
+        title=f"What {model.card.name} reads as wanted",
+        lead=f"Saved as files, {match:.0%} of {len(found)} are read as wanted by the model that was inverted.{told}",
+        blocks=[
+            Gallery(title="Found", queries=gallery, note="The text under a picture is what the inverted model reads there."),
+            Table(title="Judges", rows=found, columns=shown, note=NOTE),
+            Curves(title="The way", x_label="step", y_label="error (nats a token, and priors)", series=series),
+        ],
+        rows=found,
+        meta={"model": vars(model.card), "method": inversion.settings, "seed": inversion.seed, "versions": versions()},
+    )
+
+
+NOTE = (
+    "reads: by the inverted model, at what was searched. as file: by it, of the saved file. match, word errors: of that, against "
+    "the target. transfer: share of independent readers that read the target exactly. clip score: of an independent dual "
+    "encoder, 0 to 2.5. distance: to the nearest real medium in its features, 1 being usual among real ones. slope: exponent of the power "
+    "spectrum, about -2 for natural media and 0 for noise."
+)
+
+
+def _medium(model: Reader, data: Tensor) -> Medium:
+    return Medium(kind=model.media, data=as_file(data.detach().cpu(), model.media), rate=model.rate)
+
+
+def snapshots(steps: int, count: int = 5) -> tuple[int, ...]:
+    """Steps to show: 0, then by the same factor up to the last."""
+    return tuple(sorted({0, *(round(steps ** (k / (count - 1))) for k in range(1, count))})) if steps else (0,)
+
+
+def real_scenes(count: int = 256) -> list[Tensor]:
+    """Held-out scenes, what is real to the zoo's models."""
+    from obvert.zoo.exam import HELD_OUT, pictures
+    from obvert.zoo.scenes import sample
+
+    return pictures(sample(count, HELD_OUT + 101))
