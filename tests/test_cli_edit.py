@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from obvert.cli import main
-from obvert.commands._fit import fit
 from obvert.core import Autoencoder, Card, Diffusion, Schedule
+from obvert.tasks._fit import fit
 
 PAINT = {"red": [1.0, 0.0, 0.0], "blue": [0.0, 0.0, 1.0], "": [0.0, 0.0, 0.0]}
 

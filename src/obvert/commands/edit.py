@@ -13,7 +13,6 @@ import tyro
 from torch import Tensor
 
 from obvert.commands._common import ModelOptions, bars, named, parse, say, show
-from obvert.commands._fit import fit, native_size
 from obvert.core import Diffusion, ObvertError, Status
 from obvert.io import read_images
 from obvert.media import Medium, save
@@ -22,6 +21,7 @@ from obvert.report import write
 from obvert.solvers import ForwardStep
 from obvert.store import new_folder, taken
 from obvert.tasks._edit_report import report, rows
+from obvert.tasks._fit import fit, native_size
 from obvert.tasks.edit import Edited, edit
 
 FEW = 8

@@ -16,7 +16,11 @@ from torch import Tensor
 
 from obvert.core import DualEncoder, Inversion, ObvertError, Reader, Status
 from obvert.media import Medium
+from obvert.methods._reading import ReaderInversion
+from obvert.methods.caption_inversion import CaptionInversion
+from obvert.methods.transcript_inversion import TranscriptInversion
 from obvert.metrics import clip_scores, exact_match, neighbour_ratio, spectrum_slope, word_error_rate
+from obvert.models import load_dual, load_reader
 from obvert.provenance import versions
 from obvert.report import Curves, Gallery, GalleryRow, Report, Table
 
@@ -144,7 +148,7 @@ def report(model: Reader, inversion: Inversion, found: list[dict[str, Any]]) -> 
         last = _medium(model, inversion.features[i])
         gallery.append(GalleryRow(query=last, label=f"“{row['target']}”", results={"on the way": way}))
     trace = inversion.trace.cpu()
-    series = {
+    series: dict[str, tuple[Sequence[float], Sequence[float]]] = {
         f"{i + 1}: {row['target']}": (list(map(float, range(len(trace)))), trace[:, i].tolist())
         for i, row in enumerate(found[:8])
     }
@@ -168,8 +172,8 @@ def report(model: Reader, inversion: Inversion, found: list[dict[str, Any]]) -> 
 NOTE = (
     "reads: by the inverted model, at what was searched. as file: by it, of the saved file. match, word errors: of that, against "
     "the target. transfer: share of independent readers that read the target exactly. clip score: of an independent dual "
-    "encoder, 0 to 2.5. distance: to the nearest real medium in its features, 1 being usual among real ones. slope: exponent of the power "
-    "spectrum, about -2 for natural media and 0 for noise."
+    "encoder, 0 to 2.5. distance: to the nearest real medium in its features, 1 being usual among real ones. slope: exponent "
+    "of the power spectrum, about -2 for natural media and 0 for noise."
 )
 
 
@@ -180,6 +184,33 @@ def _medium(model: Reader, data: Tensor) -> Medium:
 def snapshots(steps: int, count: int = 5) -> tuple[int, ...]:
     """Steps to show: 0, then by the same factor up to the last."""
     return tuple(sorted({0, *(round(steps ** (k / (count - 1))) for k in range(1, count))})) if steps else (0,)
+
+
+def method_of(model: Reader, preset: str) -> ReaderInversion:
+    """The inversion of that reader under a preset's name."""
+    kind = CaptionInversion if model.media == "picture" else TranscriptInversion
+    made: ReaderInversion = getattr(kind, preset)()
+    return made
+
+
+def judges_of(name: str, media: str, *, readers: Sequence[str] | None = None, encoder: str | None = None) -> Judges:
+    """Load who judges the inversions of a model.
+
+    Args:
+        name: of the model.
+        media: that it reads.
+        readers: names of independent ones; those of the zoo for a zoo model when None.
+        encoder: name of a dual encoder, for pictures; zoo/clip for a zoo model when None, none when "".
+
+    Returns:
+        The judges; of zoo models, held-out scenes are what is real.
+    """
+    own = name.startswith("zoo/")
+    loaded = {one: load_reader(one) for one in (JUDGES.get(name, []) if readers is None else readers)}
+    eye = ("zoo/clip" if own else "") if encoder is None else encoder
+    if media != "picture" or not eye:
+        return Judges(readers=loaded)
+    return Judges(readers=loaded, encoder=load_dual(eye), real=real_scenes() if own else ())
 
 
 def real_scenes(count: int = 256) -> list[Tensor]:

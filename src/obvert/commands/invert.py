@@ -1,0 +1,137 @@
+"""Find the input that makes a captioner, recogniser, text-to-image model or synthesiser give what is wanted."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from obvert.commands._common import ModelOptions, bars, parse, say, show
+from obvert.core import ObvertError, Parametrisation, Reader, Status, Writer
+from obvert.media import Medium, read, save
+from obvert.parametrisations.latent import Latent
+from obvert.registry import find, names, unknown
+from obvert.report import write
+from obvert.store import save as save_inversion
+from obvert.store import taken
+from obvert.tasks import reading, writing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(ModelOptions):
+    """Find an input for a wanted output.
+
+    Of a captioner or a recogniser, targets are texts, and pictures or sounds are found; of a text-to-image model or a
+    synthesiser, targets are files, and prompts are found.
+    """
+
+    target: tuple[str, ...]
+    """Texts to be read, or files to be drawn or spoken."""
+    out: Path
+    """Folder to write: the media, tensors.safetensors, about.json, report.html, report.json, report.md."""
+    model: str = "zoo/captioner"
+    """zoo/NAME, a folder or a hub id owner/name[@revision]."""
+    preset: Literal["naive", "regularised"] = "regularised"
+    """As published, or among natural media."""
+    steps: int | None = None
+    """Of the search; the preset's when not told."""
+    parametrisation: str = ""
+    """What stands for the medium, another than the preset's: free, fourier, phase, multi-resolution, waveform, stft, or
+    latent:MODEL for those of an autoencoder."""
+    ask: str = ""
+    """Instruction to a reader: how captions begin, or LANGUAGE/TASK of a recogniser."""
+    seconds: float | None = None
+    """Length of a sound that is searched for; the model's whole window when not told."""
+    tokens: int | None = None
+    """Places of a prompt that are searched."""
+    judges: str | None = None
+    """Independent readers, separated by commas, that judge what is found, or read what is written again; "" for none. The
+    zoo's models have their own when not told."""
+    encoder: str | None = None
+    """Dual encoder that judges pictures; "" for none. zoo/clip for the zoo's models when not told."""
+    seed: int = 0
+    """Of the start and of whatever is drawn on the way."""
+    overwrite: bool = False
+    """Replace what the folder holds."""
+    json: bool = False
+    """Print the results as JSON."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run the command."""
+    options = parse(Options, argv, "invert")
+    if not options.target:
+        raise ObvertError("need at least one --target, got none")
+    taken(options.out, overwrite=options.overwrite)
+    model = load_model(options)
+    names = options.judges.split(",") if options.judges not in (None, "") else None if options.judges is None else []
+    with bars(options.json) as bar:
+        if isinstance(model, Reader):
+            model = model.ask(options.ask) if options.ask else model
+            judges = reading.judges_of(options.model, model.media, readers=names, encoder=options.encoder)
+            method: Any = shaped(reading.method_of(model, options.preset), options)
+            inversion = method(model, options.target, seed=options.seed, progress=bar(type(method).__name__))
+            found = reading.rows(model, inversion, options.target, judges)
+            page = reading.report(model, inversion, found)
+        else:
+            readers = writing.readers_of(options.model, names)
+            media = writing.fitted(model, [read(path, model).data for path in options.target], options.target)
+            method = shaped(writing.method_of(model, options.preset), options)
+            inversion = method(model, media, seed=options.seed, progress=bar(type(method).__name__))
+            found = writing.rows(model, inversion, options.target, readers)
+            page = writing.report(model, inversion, found)
+    page = replace(page, meta={**page.meta, "command": f"obvert invert {shlex.join(argv)}"})
+    save_inversion(inversion, options.out, overwrite=options.overwrite)
+    for i, data in enumerate(inversion.features.cpu()):
+        save(Medium(kind=model.media, data=data, rate=model.rate), options.out / f"{i + 1}")
+    write(page, options.out)
+    show(found, as_json=options.json)
+    say(f"report: {options.out / 'report.html'}", options.json)
+    return int((inversion.status == int(Status.NON_FINITE)).any())
+
+
+def load_model(options: Options) -> Reader | Writer:
+    """The reader or writer that is asked for; ObvertError for a model that is neither, with what it is good for."""
+    from obvert.core import Autoencoder, Diffusion
+    from obvert.models import load
+
+    model = load(options.model, device=options.device, dtype=options.dtype)
+    if isinstance(model, Diffusion):
+        return model.writer()
+    if isinstance(model, Reader | Writer):
+        return model
+    other = (
+        "an autoencoder: see obvert decode-invert" if isinstance(model, Autoencoder) else "a dual encoder: see obvert oti, ovi"
+    )
+    raise ObvertError(f"need a model that reads or writes, such as zoo/captioner, got {options.model}, {other}")
+
+
+def shaped(method: Any, options: Options) -> Any:
+    """A preset's method with what the command line says otherwise."""
+    steps = method.steps if options.steps is None else options.steps
+    method = replace(method, steps=steps, snapshots=reading.snapshots(steps))
+    for name in ("seconds", "tokens"):
+        if (value := getattr(options, name)) is not None:
+            if not hasattr(method, name):
+                raise ObvertError(f"need no --{name} with {type(method).__name__}, got {value}")
+            method = replace(method, **{name: value})
+    if not options.parametrisation:
+        return method
+    if not hasattr(method, "parametrisation"):
+        raise ObvertError(f"need no --parametrisation with {type(method).__name__}, got {options.parametrisation}")
+    return replace(method, parametrisation=named_parametrisation(options.parametrisation))
+
+
+def named_parametrisation(told: str) -> Parametrisation:
+    """A parametrisation with its own settings, by name; "latent:MODEL" with that autoencoder."""
+    from obvert.models import load_autoencoder
+
+    name, _, model = told.partition(":")
+    if name == "latent":
+        return Latent(autoencoder=load_autoencoder(model or "zoo/vae"))
+    if name not in names("parametrisations") or model:
+        raise ObvertError(unknown("parametrisation", told, names("parametrisations")))
+    found: Parametrisation = find("parametrisations", name)()
+    return found

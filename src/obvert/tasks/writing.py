@@ -1,0 +1,175 @@
+"""Inversions of writers, judged: is the medium written again, and are the prompts found anything that could be said?
+
+Legibility is the mean cosine of what was found with the nearest words of the vocabulary; it is 1 for real prompts, and for
+chance what noise as loud as the vocabulary reaches. The cycle reads the medium that is written again, where there is a reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from obvert.core import Inversion, Reader, Status, Writer
+from obvert.media import Medium
+from obvert.methods._writing import WriterInversion
+from obvert.methods.prompt_inversion import PromptInversion
+from obvert.methods.speech_prompt_inversion import SpeechPromptInversion
+from obvert.metrics import exact_match, legibility, nearest_tokens, sound_quality
+from obvert.models import load_reader
+from obvert.provenance import versions
+from obvert.report import Curves, Gallery, GalleryRow, Report, Table
+from obvert.tasks._fit import fit
+from obvert.tasks.reading import as_file
+
+TOP = 5
+"""Nearest words that are shown for each row."""
+
+
+def rows(
+    model: Writer, inversion: Inversion, names: Sequence[str], readers: Mapping[str, Reader] | None = None
+) -> list[dict[str, Any]]:
+    """What a command prints, medium by medium.
+
+    Args:
+        model: the writer.
+        inversion: of it.
+        names: of the media.
+        readers: that read what is written again, and the target, for the cycle.
+
+    Returns:
+        A row a medium: `again_db` (mean squared error of what is written again; of sounds, of the mel spectrogram, `error`),
+        `legibility`, `nearest` words of each place, and what each reader reads of the target and of what is written.
+    """
+    wanted, seen = (as_file(t.detach().cpu(), model.media) for t in (inversion.target, inversion.features))
+    placed = _places(model, inversion.x)
+    legible = None if placed is None else legibility(placed, model.vocabulary)
+    found: list[dict[str, Any]] = []
+    said = {name: (reader.read(list(wanted)), reader.read(list(seen))) for name, reader in (readers or {}).items()}
+    same = {name: exact_match(again, first) for name, (first, again) in said.items()}
+    for i, name in enumerate(names):
+        row: dict[str, Any] = {"task": inversion.method, "target": name}
+        row["again_db"] = None
+        if model.media == "picture":
+            row["again_db"] = 10 * (seen[i] - wanted[i]).square().mean().clamp(min=1e-12).log10().item()
+        else:
+            length = min(seen.shape[-1], wanted.shape[-1])
+            quality = sound_quality(wanted[i : i + 1, :, :length], seen[i : i + 1, :, :length], model.rate or 16_000)
+            row |= {key: value[0].item() for key, value in quality.items()}
+        row |= {"legibility": None if legible is None else legible[i].item(), "nearest": _text(inversion, i)}
+        for reader, (first, again) in said.items():
+            row |= {f"{reader} reads": first[i], f"{reader} reads again": again[i], "cycle": same[reader][i].item()}
+        row |= {"error": inversion.error[i].item(), "steps": int(inversion.steps[i])}
+        found.append(row | {"status": Status(int(inversion.status[i])).name.lower()})
+    return found
+
+
+def _text(inversion: Inversion, i: int) -> str:
+    return inversion.texts[i] if inversion.texts else ""
+
+
+def _places(model: Writer, x: Tensor) -> Tensor | None:
+    """(B, n, d) rows that can be compared with the vocabulary; None where they are of another length."""
+    rows = x if x.ndim == 3 and x.shape[-1] == model.vocabulary.shape[1] else model.states(x)
+    return rows if rows.shape[-1] == model.vocabulary.shape[1] else None
+
+
+def report(model: Writer, inversion: Inversion, found: list[dict[str, Any]]) -> Report:
+    """The page of an inverted writer.
+
+    Args:
+        model: the writer.
+        inversion: with snapshots, if the way is to be shown.
+        found: as `rows` gives it.
+
+    Returns:
+        The report.
+    """
+    gallery = []
+    for i, row in enumerate(found):
+        way: list[tuple[Any, str, bool | None]] = [
+            (_medium(model, media[i]), f"step {step}", None) for step, media in sorted(inversion.snapshot_features.items())
+        ]
+        way.append((_medium(model, inversion.features[i]), row["nearest"][:60], None))
+        gallery.append(GalleryRow(query=_medium(model, inversion.target[i]), label=row["target"], results={"written": way}))
+    trace = inversion.trace.cpu()
+    series: dict[str, tuple[Sequence[float], Sequence[float]]] = {
+        f"{i + 1}: {row['target']}": (list(map(float, range(len(trace)))), trace[:, i].tolist())
+        for i, row in enumerate(found[:8])
+    }
+    shown = [key for key in found[0] if key not in ("task", "status") and any(row[key] is not None for row in found)]
+    tables = [Table(title="How it is written again", rows=found, columns=shown, note=NOTE), *_vocabulary(model, inversion, found)]
+    return Report(
+        title=f"What {model.card.name} has to be told",
+        lead=f"{len(found)} {model.media}s, searched for as {inversion.settings['unknown']}.",
+        blocks=[
+            Gallery(title="Wanted and written", queries=gallery),
+            *tables,
+            Curves(title="The way", x_label="step", y_label="error", series=series, log_x=False),
+        ],
+        rows=found,
+        meta={"model": vars(model.card), "method": inversion.settings, "seed": inversion.seed, "versions": versions()},
+    )
+
+
+def _vocabulary(model: Writer, inversion: Inversion, found: list[dict[str, Any]]) -> list[Table]:
+    """The nearest words of the first medium's rows, with their cosines."""
+    placed = _places(model, inversion.x)
+    if placed is None:
+        return []
+    near = nearest_tokens(placed[0], model.vocabulary, k=min(TOP, len(model.vocabulary)))
+    lines = []
+    for place, (ids, scores) in enumerate(zip(near[0], near[1], strict=True)):
+        words = model.spell(ids)
+        told = {f"{k + 1}": f"{word} {score:.2f}" for k, (word, score) in enumerate(zip(words, scores.tolist(), strict=True))}
+        lines.append({"place": place + 1} | told)
+    title = f"Nearest words of {found[0]['target']}"
+    return [Table(title=title, rows=lines[:32], note="Words of the vocabulary nearest to each row, and their cosines.")]
+
+
+NOTE = (
+    "again db: mean squared error of the picture that is written again. legibility: mean cosine with the nearest words, 1 for "
+    "real prompts. reads, reads again: what a reader says of the target and of what is written; cycle: whether that is the same."
+)
+
+
+def _medium(model: Writer, data: Tensor) -> Medium:
+    return Medium(kind=model.media, data=as_file(data.detach().cpu(), model.media), rate=model.rate)
+
+
+def method_of(model: Writer, preset: str) -> WriterInversion:
+    """The inversion of that writer under a preset's name."""
+    kind = PromptInversion if model.media == "picture" else SpeechPromptInversion
+    made: WriterInversion = getattr(kind, preset)()
+    return made
+
+
+def fitted(model: Writer, media: Sequence[Tensor], names: Sequence[str]) -> Tensor:
+    """Media as one batch that the writer can be compared with.
+
+    Args:
+        model: the writer.
+        media: pictures of any sizes, cropped around their middle and resized to what it draws; sounds of any lengths, the
+            shorter ones ending in silence.
+        names: in whose names a warning tells what was changed.
+
+    Returns:
+        (B, C, ...).
+    """
+    if model.media == "picture":
+        height, width = model.medium.shape[1:]
+        return torch.stack([fit(m, (height, width), name) for m, name in zip(media, names, strict=True)])
+    longest = max(m.shape[-1] for m in media)
+    return torch.stack([torch.nn.functional.pad(m, (0, longest - m.shape[-1])) for m in media])
+
+
+READERS = {"zoo/diffusion": "zoo/captioner", "zoo/speech-synthesiser": "zoo/speech-recogniser"}
+"""Who reads what the zoo's writers write."""
+
+
+def readers_of(name: str, readers: Sequence[str] | None = None) -> dict[str, Reader]:
+    """Load who reads what a writer writes; those of the zoo for a zoo model where none is named."""
+    known = [READERS[name]] if readers is None and name in READERS else readers or []
+    return {one: load_reader(one) for one in known}
