@@ -20,8 +20,14 @@ from typing import Any, ClassVar
 
 from obvert.core.autoencoder import Media
 from obvert.methods._reading import ReaderInversion
+from obvert.objectives.total_variation import TotalVariation
+from obvert.parametrisations.coarse_to_fine import CoarseToFine
 from obvert.parametrisations.free import Free
+from obvert.parametrisations.multi_resolution import MultiResolution
 from obvert.solvers.adam import Adam
+from obvert.views.affine import Affine
+from obvert.views.colour_shift import ColourShift
+from obvert.views.jitter import Jitter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,3 +40,12 @@ class CaptionInversion(ReaderInversion):
     def naive(cls, **settings: Any) -> CaptionInversion:
         """As published: pixels as the network takes them, from N(0, 1); 10,000 steps there. What was not told is Adam, .05."""
         return replace(cls(space="network", parametrisation=Free(), solver=Adam(lr=0.05), steps=1000), **settings)
+
+    @classmethod
+    def regularised(cls, **settings: Any) -> CaptionInversion:
+        """Ours: a sum of grids, coarse before fine, that must be read as wanted in several views at once."""
+        views = (Jitter(), Affine(), ColourShift())
+        priors = (0.2 * TotalVariation(),)
+        inner = CoarseToFine(inner=MultiResolution())
+        method = cls(parametrisation=inner, views=views, looks=2, priors=priors, solver=Adam(lr=0.05), steps=400)
+        return replace(method, **settings)

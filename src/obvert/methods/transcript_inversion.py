@@ -20,7 +20,11 @@ from obvert.core import Domain, ObvertError, Reader
 from obvert.core.autoencoder import Media
 from obvert.methods._reading import ReaderInversion
 from obvert.parametrisations.free import Free
+from obvert.parametrisations.stft import STFT
 from obvert.solvers.adam import Adam
+from obvert.views.gain import Gain
+from obvert.views.noise import Noise
+from obvert.views.time_shift import TimeShift
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,3 +49,10 @@ class TranscriptInversion(ReaderInversion):
     def naive(cls, **settings: Any) -> TranscriptInversion:
         """As published: a free log-mel from N(0, 1); 3,000 steps there. What was not told is Adam, .05."""
         return replace(cls(space="network", parametrisation=Free(), solver=Adam(lr=0.05), steps=1000), **settings)
+
+    @classmethod
+    def regularised(cls, **settings: Any) -> TranscriptInversion:
+        """Ours: a waveform whose spectrum falls as that of speech, to be read as wanted shifted, louder, softer and in noise."""
+        views = (TimeShift(), Gain(), Noise())
+        method = cls(parametrisation=STFT(), views=views, looks=2, solver=Adam(lr=0.05), steps=400)
+        return replace(method, **settings)
