@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from obvert.core import DualEncoder, Inversion, ObvertError, Reader, Status
@@ -19,7 +20,7 @@ from obvert.media import Medium
 from obvert.methods._reading import ReaderInversion
 from obvert.methods.caption_inversion import CaptionInversion
 from obvert.methods.transcript_inversion import TranscriptInversion
-from obvert.metrics import clip_scores, exact_match, neighbour_ratio, spectrum_slope, word_error_rate
+from obvert.metrics import LogMel, clip_scores, exact_match, neighbour_ratio, spectrum_slope, word_error_rate
 from obvert.models import load_dual, load_reader
 from obvert.provenance import versions
 from obvert.report import Curves, Gallery, GalleryRow, Report, Table
@@ -44,7 +45,7 @@ class Judges:
     encoder: DualEncoder | None = None
     """For pictures."""
     real: Sequence[Tensor] = ()
-    """Real media, for the encoder to tell how far from them others lie."""
+    """Real media, to tell how far from them others lie: pictures in the encoder's features, sounds by their mel bands."""
 
 
 def as_file(media: Tensor, kind: str) -> Tensor:
@@ -78,7 +79,7 @@ def judge(model: Reader, media: Tensor, wanted: Sequence[str], judges: Judges) -
     read = model.read(list(media))
     others = {name: other.read([_at(m, model, other) for m in media]) for name, other in judges.readers.items()}
     rows: list[dict[str, Any]] = []
-    scores, distances = _seen(media, wanted, judges) if model.media == "picture" else (None, None)
+    scores, distances = _seen(media, wanted, judges) if model.media == "picture" else (None, _heard(model, media, judges))
     right, errors = exact_match(read, wanted), word_error_rate(read, wanted)
     agree = {name: exact_match(said, wanted) for name, said in others.items()}
     slopes = spectrum_slope(media)
@@ -116,6 +117,19 @@ def _seen(pictures: Tensor, wanted: Sequence[str], judges: Judges) -> tuple[Tens
     return scores, neighbour_ratio(judges.encoder.image_features(list(pictures)).cpu(), real)
 
 
+def _heard(model: Reader, sounds: Tensor, judges: Judges) -> Tensor | None:
+    """Distances of sounds by the mean and the deviation over time of each mel band."""
+    if not judges.real:
+        return None
+    ear = LogMel(rate=model.rate or 16_000)
+
+    def features(given: Sequence[Tensor]) -> Tensor:
+        mels = [ear(sound[None])[0] for sound in given]
+        return torch.stack([torch.cat((mel.mean(1), mel.std(1))) for mel in mels])
+
+    return neighbour_ratio(features(list(sounds)), features(judges.real))
+
+
 def rows(model: Reader, inversion: Inversion, wanted: Sequence[str], judges: Judges) -> list[dict[str, Any]]:
     """What a command prints: what the model reads at x, and all judges, text by text."""
     judged = judge(model, inversion.features, wanted, judges)
@@ -142,10 +156,10 @@ def report(model: Reader, inversion: Inversion, found: list[dict[str, Any]]) -> 
     gallery = []
     for i, row in enumerate(found):
         way: list[tuple[Any, str, bool | None]] = [
-            (_medium(model, media[i]), f"step {step}: {inversion.snapshot_texts[step][i]}", None)
+            (medium_of(model, media[i]), f"step {step}: {inversion.snapshot_texts[step][i]}", None)
             for step, media in sorted(inversion.snapshot_features.items())
         ]
-        last = _medium(model, inversion.features[i])
+        last = medium_of(model, inversion.features[i])
         gallery.append(GalleryRow(query=last, label=f"“{row['target']}”", results={"on the way": way}))
     trace = inversion.trace.cpu()
     series: dict[str, tuple[Sequence[float], Sequence[float]]] = {
@@ -177,7 +191,8 @@ NOTE = (
 )
 
 
-def _medium(model: Reader, data: Tensor) -> Medium:
+def medium_of(model: Reader, data: Tensor) -> Medium:
+    """What was found, as a file holds it, to be shown."""
     return Medium(kind=model.media, data=as_file(data.detach().cpu(), model.media), rate=model.rate)
 
 

@@ -1,0 +1,207 @@
+"""The readers' half of the invertibility experiments: naive against regularised inversion, real inputs and noise beside them.
+
+Texts are to be read; what is found is saved as a file and judged. Real inputs show what the judges give at best, noise, the
+start of the naive search, what they give for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from obvert.core import Progress, Reader
+from obvert.metrics import exact_match
+from obvert.parametrisations.free import white
+from obvert.report import Block, Curves, Gallery, GalleryRow, Table
+from obvert.store import Run
+from obvert.tasks._claims import Claim, differences
+from obvert.tasks.reading import Judges, as_file, judge, medium_of, method_of, snapshots
+
+Watch = Callable[[str], Progress | None]
+NAIVE, OURS, DATA, NOISE = "naive", "regularised", "data", "noise"
+MEASURES = ("read", "match", "transfer", "clip_score", "distance", "slope")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Media of one contestant and seed."""
+
+    x_read: list[str]
+    """What the inverted model reads where it was searched."""
+    media: Tensor
+    """(B, C, ...) within their bounds."""
+    way: dict[int, Tensor]
+    """{step: media} at the checkpoints."""
+    way_read: dict[int, list[str]]
+    """{step: texts} read there, in the space of the search."""
+
+
+def search(model: Reader, preset: str, targets: Sequence[str], steps: int, seed: int, run: Run | None, progress: Watch) -> Found:
+    """Invert the targets under a preset; finished searches are kept in the run."""
+    from dataclasses import replace
+
+    method = replace(method_of(model, preset), steps=steps, snapshots=snapshots(steps))
+
+    def make() -> dict[str, Tensor]:
+        found = method(model, list(targets), seed=seed, progress=progress(f"{model.card.name}: {preset}, seed {seed}")).cpu()
+        way = {f"x-{k}": x for k, x in found.solution.snapshots.items()}
+        return {"x": found.x} | way
+
+    piece = run.piece(f"{model.card.name.split('/')[-1]}-{preset}-{seed}", make) if run else make()
+    way = {int(name[2:]): x for name, x in piece.items() if name != "x"}
+    return Found(
+        x_read=method.read(model, piece["x"]),
+        media=method.medium(model, piece["x"]),
+        way={k: method.medium(model, x) for k, x in sorted(way.items())},
+        way_read={k: method.read(model, x) for k, x in sorted(way.items())},
+    )
+
+
+def compete(
+    model: Reader,
+    judges: Judges,
+    targets: Sequence[str],
+    real: Callable[[int], Tensor],
+    *,
+    steps: dict[str, int],
+    seeds: int,
+    run: Run | None,
+    progress: Watch,
+) -> tuple[list[dict[str, Any]], list[Block]]:
+    """All contestants over all seeds.
+
+    Args:
+        model: the reader.
+        judges: independent ones.
+        targets: texts that should be read.
+        real: seed -> (B, C, ...) real media that should be read as the targets.
+        steps: of each preset.
+        seeds: how many.
+        run: where finished searches are kept.
+        progress: gives a callback for a name.
+
+    Returns:
+        Rows, one a contestant and seed, and the blocks of the first seed: what was found, and curves over the checkpoints.
+    """
+    rows: list[dict[str, Any]] = []
+    shown: dict[str, list[Tensor]] = {}
+    curves: dict[str, list[dict[str, Any]]] = {}
+    for seed in range(seeds):
+        media = {DATA: real(seed), NOISE: white(model.medium, 1, seed).expand(len(targets), *model.medium.shape)}
+        read_at_x: dict[str, list[str]] = {}
+        for preset in (NAIVE, OURS):
+            found = search(model, preset, targets, steps[preset], seed, run, progress)
+            media[preset], read_at_x[preset] = found.media, found.x_read
+            if seed == 0:
+                curves[preset] = [
+                    {"step": k, "read": _share(found.way_read[k], targets)} | _means(judge(model, m, targets, judges))
+                    for k, m in found.way.items()
+                ]
+        for name, given in media.items():
+            judged = judge(model, given, targets, judges)
+            read = _share(read_at_x[name], targets) if name in read_at_x else fmean(row["match"] for row in judged)
+            about = {"task": f"readings of {model.card.name}", "model": model.card.name, "features": name, "seed": seed}
+            rows.append(about | {"read": read} | _means(judged))
+        if seed == 0:
+            shown = {name: list(as_file(given, model.media)) for name, given in media.items()}
+    gallery = [
+        GalleryRow(
+            query=medium_of(model, shown[DATA][i]),
+            label=f"“{text}”, a real one",
+            results={"found": [(medium_of(model, shown[name][i]), name, None) for name in (NAIVE, OURS)]},
+        )
+        for i, text in enumerate(targets)
+    ]
+    blocks: list[Block] = [Gallery(title=f"What {model.card.name} reads as wanted", queries=gallery)]
+    return rows, blocks + _figures(model, curves)
+
+
+def _figures(model: Reader, curves: dict[str, list[dict[str, Any]]]) -> list[Block]:
+    """Text match against perceptual quality along the way."""
+    figures: list[Block] = []
+    for measure, label in (("read", "share read as wanted"), ("transfer", "share read so by others"), ("distance", "distance")):
+        series: dict[str, tuple[Sequence[float], Sequence[float]]] = {
+            name: ([float(max(1, row["step"])) for row in points], [row[measure] for row in points])
+            for name, points in curves.items()
+            if all(row.get(measure) is not None for row in points)
+        }
+        if series:
+            title = f"{label.capitalize()}, {model.card.name}"
+            figures.append(Curves(title=title, x_label="step", y_label=label, series=series, log_x=True))
+    return figures
+
+
+def table(rows: list[dict[str, Any]], model: str) -> Table:
+    """Means over seeds, contestant by contestant."""
+    mine = [row for row in rows if row["task"] == f"readings of {model}"]
+    columns = [name for name in MEASURES if any(row.get(name) is not None for row in mine)]
+    return Table(
+        title=f"Readings of {model}",
+        rows=mine,
+        columns=["features", *columns],
+        intervals={name: f"{name}_interval" for name in columns},
+        note=NOTE,
+    )
+
+
+NOTE = (
+    "read: share of the targets that the inverted model reads where it was searched; match: of the saved file; transfer: share "
+    "that independent readers read. distance: to the nearest real medium in independent features, 1 is usual among real ones."
+)
+
+
+def claims(rows: list[dict[str, Any]], model: str, medium: str) -> list[Claim]:
+    """What the paper says of readers, and what we add."""
+    task = f"readings of {model}"
+
+    def of(name: str, measure: str) -> list[float]:
+        return [row[measure] for row in rows if row["task"] == task and row["features"] == name]
+
+    found = [
+        Claim(
+            text=f"{model}: naive inversion is read as wanted in more than 90 % of cases",
+            published="the text matches",
+            values=[value - 0.9 for value in of(NAIVE, "read")],
+        ),
+        Claim(
+            text=f"{model}: what naive inversion finds is no {medium}: others read it hardly more often than noise (within .05)",
+            published="visual or auditory chaos",
+            values=[value - 0.05 for value in differences(rows, task, NAIVE, NOISE, "transfer")],
+            positive=False,
+        ),
+        Claim(
+            text=f"{model}: regularised inversion is read by others more often than naive (ours)",
+            published="not tried",
+            values=differences(rows, task, OURS, NAIVE, "transfer"),
+        ),
+    ]
+    if all(value is not None for value in of(NAIVE, "distance")):
+        found.append(
+            Claim(
+                text=f"{model}: regularised inversion lies nearer to real {medium}s than naive (ours)",
+                published="not tried",
+                values=differences(rows, task, OURS, NAIVE, "distance"),
+                positive=False,
+            )
+        )
+    return found
+
+
+def _share(read: Sequence[str], targets: Sequence[str]) -> float:
+    return float(exact_match(read, targets).mean())
+
+
+def _means(judged: list[dict[str, Any]]) -> dict[str, float | None]:
+    keys = ("match", "word_errors", "transfer", "clip_score", "distance", "slope")
+    return {key: None if judged[0][key] is None else fmean(row[key] for row in judged) for key in keys}
+
+
+def stacked(media: Sequence[Tensor]) -> Tensor:
+    """Media of several lengths as one batch, the shorter ones ending in silence."""
+    longest = max(m.shape[-1] for m in media)
+    return torch.stack([torch.nn.functional.pad(m, (0, longest - m.shape[-1])) for m in media])
