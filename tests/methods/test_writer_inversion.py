@@ -56,7 +56,7 @@ def test_a_batch_equals_its_samples() -> None:
     assert not torch.allclose(method(model, target, seed=3).x, found.x)
 
 
-def test_nearest_tokens_leave_out_those_of_the_empty_text() -> None:
+def test_nearest_tokens_are_those_that_a_text_may_hold() -> None:
     ids, rows = nearest(flat_writer(), TABLE[None] * 2.5)
     assert ids[0, 2:].tolist() == [2, 3, 4, 5, 6, 7]
     assert not {0, 1} & set(ids[0].tolist())

@@ -104,4 +104,5 @@ def flat_writer(media: Media = "picture") -> Writer:
         write=write,
         mismatch=lambda prompt, media: (write(prompt) - media).square().flatten(1).mean(1),
         denoising=denoising if media == "picture" else None,
+        choices=torch.tensor([False, False, True, True, True, True, True, True]),
     )

@@ -32,7 +32,7 @@ def text(kind: str, seed: int) -> Any:
     return getattr(transformers, kind)(config).eval()
 
 
-def vae(shift: float | None = None) -> Any:
+def vae(shift: float | None = None, side: int = 32) -> Any:
     from diffusers import AutoencoderKL
 
     torch.manual_seed(3)
@@ -45,6 +45,7 @@ def vae(shift: float | None = None) -> Any:
         norm_num_groups=4,
         scaling_factor=0.7,
         shift_factor=shift,
+        sample_size=side,
     )
     return model.eval()
 
@@ -114,6 +115,34 @@ def stable_diffusion_3(folder: Path, *, t5: bool, **scheduler: Any) -> Any:
         tokenizer_2=tokenizer(),
         text_encoder_3=text("T5EncoderModel", 4) if t5 else None,
         tokenizer_3=tokenizer() if t5 else None,
+    )
+    return _written(pipeline, folder)
+
+
+def flux(folder: Path, *, guided: bool, **scheduler: Any) -> Any:
+    """A FluxPipeline of 8 x 8 pictures, written and returned."""
+    from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+
+    torch.manual_seed(0)
+    transformer = FluxTransformer2DModel(
+        in_channels=16,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=8,
+        num_attention_heads=2,
+        joint_attention_dim=32,
+        pooled_projection_dim=16,
+        guidance_embeds=guided,
+        axes_dims_rope=(2, 2, 4),
+    )
+    pipeline = FluxPipeline(
+        vae=vae(0.1, side=8),
+        transformer=transformer.eval(),
+        scheduler=FlowMatchEulerDiscreteScheduler(**scheduler),
+        text_encoder=text("CLIPTextModel", 1),
+        tokenizer=tokenizer(),
+        text_encoder_2=text("T5EncoderModel", 4),
+        tokenizer_2=tokenizer(),
     )
     return _written(pipeline, folder)
 

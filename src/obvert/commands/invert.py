@@ -95,11 +95,12 @@ def run(argv: Sequence[str]) -> int:
 def load_model(options: Options) -> Reader | Writer:
     """The reader or writer that is asked for; ObvertError for a model that is neither, with what it is good for."""
     from obvert.core import Autoencoder, Diffusion
+    from obvert.core.drawing import as_writer
     from obvert.models import load
 
     model = load(options.model, device=options.device, dtype=options.dtype)
     if isinstance(model, Diffusion):
-        return model.writer()
+        return as_writer(model)
     if isinstance(model, Reader | Writer):
         return model
     other = (

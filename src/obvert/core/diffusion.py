@@ -51,6 +51,21 @@ class Schedule:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TextSide:
+    """The tokens that a text-to-image model reads, and what it makes of embeddings that no token has. Fields are those of
+    a `Writer` that are not told here."""
+
+    vocabulary: Tensor
+    tokens: Callable[[Sequence[str]], Tensor]
+    spell: Callable[[Tensor], list[str]]
+    words: tuple[int, int]
+    choices: Tensor
+    condition: Callable[[Tensor], Any]
+    """(B, L, d) embeddings -> what `Diffusion.predict` takes, differentiable: a tensor (B, K, e), or one of them and pooled
+    features (B, p); for rows of the vocabulary, what `Diffusion.embed` gives."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Diffusion:
     """A frozen text-to-image model."""
 
@@ -67,6 +82,13 @@ class Diffusion:
     """(B, *shape) latents, (B,) times, condition -> the network's output, differentiable."""
     schedule: Callable[[int], Schedule]
     """Steps K -> the points of the walk."""
+    text: TextSide | None = None
+    """Its text towers from tokens on, where they are known."""
+    guidance: float = 7.5
+    """The usual guidance."""
+    told: Callable[[Any, float], Any] | None = None
+    """Condition, guidance -> condition that tells the guidance, for networks that were taught to take it; None for those that
+    are asked with and without captions instead."""
     parameters: Callable[[], dict[str, Tensor]] = dict
     """The weights, for those who want to see that they did not change."""
 
@@ -89,29 +111,45 @@ class Diffusion:
             return a * z - s * out, s * z + a * out
         return z - s * out, z + a * out
 
+    def onwards(self, z: Tensor, out: Tensor, walk: Schedule, k: int) -> Tensor:
+        """The point of a walk that follows z, its k-th, where the network's output is `out`."""
+        a, s, a_next, s_next = walk.step(k)
+        x, n = self.clean_and_noise(z, out, a, s)
+        return a_next.to(z) * x + s_next.to(z) * n
+
     def prompted(self, captions: Sequence[str], guidance: float = 1.0) -> Callable[[Tensor, Tensor], Tensor]:
-        """The network as it answers to captions, with classifier-free guidance:  out = empty + g (captioned - empty).
+        """The network as it answers to captions; arguments as for `conditioned`, "" for no caption."""
+        if not captions:
+            return lambda z, time: z  # as many rows as captions: none
+        return self.conditioned(self.embed(list(captions)), guidance)
+
+    def conditioned(self, said: Any, guidance: float = 1.0, empty: Any = None) -> Callable[[Tensor, Tensor], Tensor]:
+        """The network as it answers to a condition, with classifier-free guidance:  out = empty + g (said - empty).
 
         Args:
-            captions: one a sample; "" for none.
-            guidance: g; 1 asks the network once, with the captions alone.
+            said: B rows, as `embed` gives them.
+            guidance: g; 1 asks the network once, with the condition alone. It is told to networks that take it.
+            empty: the condition of no caption, one row; embedded when it is needed and not given.
 
         Returns:
             (B, *shape) latents and a 0-dimensional time -> the output, in the precision of the latents.
         """
-        if not captions:
-            return lambda z, time: z  # as many rows as captions: none
-        said = self.embed(list(captions))
-        if guidance == 1:
-            return lambda z, time: self.predict(z, time.expand(len(z)), said).to(z.dtype)
-        empty = self.embed([""] * len(captions))
-        both = torch.cat((empty, said)) if isinstance(said, Tensor) else tuple(map(torch.cat, zip(empty, said, strict=True)))
+        if guidance == 1 or self.told:
+            asked = self.told(said, guidance) if self.told else said
+            return lambda z, time: self.predict(z, time.expand(len(z)), asked).to(z.dtype)
+        empty = self.embed([""]) if empty is None else empty
+        both = _joined(empty, said) if isinstance(said, Tensor) else tuple(map(_joined, empty, said))
 
         def guided(z: Tensor, time: Tensor) -> Tensor:
             without, with_ = self.predict(torch.cat((z, z)), time.expand(2 * len(z)), both).to(z.dtype).chunk(2)
             return without + guidance * (with_ - without)
 
         return guided
+
+
+def _joined(empty: Tensor, said: Tensor) -> Tensor:
+    """(2 B, ...): one row B times, then B rows."""
+    return torch.cat((empty.to(said).expand(said.shape), said))
 
 
 @torch.no_grad()
@@ -150,9 +188,7 @@ def sample(
     z = z.to(model.device, torch.promote_types(z.dtype, torch.float32))
     walk, output = model.schedule(steps), model.prompted(captions, guidance)
     for k, time in enumerate(walk.times.to(model.device)):
-        a, s, a_next, s_next = walk.step(k)
-        x, n = model.clean_and_noise(z, output(z, time), a, s)
-        z = a_next.to(z) * x + s_next.to(z) * n
+        z = model.onwards(z, output(z, time), walk, k)
         z = after(k + 1, z) if after else z
     return z
 

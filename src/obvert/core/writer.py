@@ -16,6 +16,7 @@ from torch import Tensor
 from obvert.core.autoencoder import Media
 from obvert.core.model import Card
 from obvert.core.reader import Domain
+from obvert.core.search import ObvertError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,8 @@ class Writer:
     denoising: Callable[[Tensor, Tensor, torch.Generator], Tensor] | None = None
     """(B, *p) prompts, media, a generator -> (B,) error of denoising the media at a random time, the same for all samples,
     differentiable in the prompts; None for writers that do not denoise."""
+    choices: Tensor | None = None
+    """(V,) bool: the tokens that a text's own places may hold, none of those that the model puts around texts; None for any."""
     parameters: Callable[[], dict[str, Tensor]] = dict
     """The weights, for those who want to see that they did not change."""
 
@@ -69,6 +72,24 @@ class Writer:
     def embed(self, ids: Tensor) -> Tensor:
         """(B, L) ids -> (B, L, d) rows of the vocabulary, fp32."""
         return self.vocabulary[ids].float()
+
+    def sentence(self, rows: Tensor) -> Tensor:
+        """A text around rows: what the model puts before and after the tokens of a text, and padding.
+
+        Args:
+            rows: (B, n, d) in place of the embeddings of its tokens.
+
+        Returns:
+            (B, L, d), as `prompt` takes it.
+
+        Raises:
+            ObvertError: for more rows than a text has places.
+        """
+        first, past = self.words
+        if rows.shape[1] > past - first:
+            raise ObvertError(f"need at most {past - first} tokens for {self.card.name}, got {rows.shape[1]}")
+        empty = self.embed(self.tokens([""]).to(self.device)).to(rows).expand(len(rows), -1, -1)
+        return torch.cat((empty[:, :first], rows, empty[:, first : empty.shape[1] - rows.shape[1]]), dim=1)
 
     @torch.no_grad()
     def draw(self, texts: Sequence[str]) -> Tensor:

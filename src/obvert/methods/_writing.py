@@ -33,7 +33,7 @@ class WriterInversion(Method):
     unknown: Literal["prompt", "embeddings", "tokens"] = "prompt"
     """What is searched for: all that the generator is told; embeddings of tokens, which the text tower reads; or tokens."""
     tokens: int = 8
-    """Places of a text that are searched, for embeddings and tokens; the others are those of the empty text."""
+    """Places of a text that are searched, for embeddings and tokens; what the model puts around a text stays around them."""
     fit: Literal["write", "denoise"] = "write"
     """Compare what is written, or, for diffusion models, denoise the medium at random times, which needs no walk."""
     priors: tuple[Objective, ...] = ()
@@ -136,9 +136,7 @@ class WriterInversion(Method):
         if self.unknown == "prompt":
             return theta
         rows = theta if self.unknown == "embeddings" else theta + (nearest(model, theta)[1] - theta).detach()
-        first = model.words[0]
-        empty = model.embed(model.tokens([""]).to(model.device)).expand(len(theta), -1, -1)
-        return model.prompt(torch.cat((empty[:, :first], rows, empty[:, first + self.tokens :]), dim=1))
+        return model.prompt(model.sentence(rows))
 
     @torch.no_grad()
     def written(self, model: Writer, x: Tensor) -> Tensor:
@@ -171,7 +169,7 @@ class _Mismatch(Objective):
 
 
 def nearest(model: Writer, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """The tokens nearest to rows, by cosine, those of the empty text left out.
+    """The tokens nearest to rows, by cosine, among those that a text may hold.
 
     Args:
         model: whose vocabulary.
@@ -182,7 +180,8 @@ def nearest(model: Writer, rows: Tensor) -> tuple[Tensor, Tensor]:
     """
     table = model.vocabulary.to(rows)
     closeness = normalize(rows, dim=-1) @ normalize(table, dim=-1).T
-    closeness[..., model.tokens([""]).unique()] = -torch.inf
+    if model.choices is not None:
+        closeness = closeness.masked_fill(~model.choices.to(closeness.device), -torch.inf)
     ids = closeness.argmax(-1)
     return ids, table[ids]
 

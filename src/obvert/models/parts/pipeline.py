@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from obvert.core import ObvertError, Schedule
+from obvert.core import Autoencoder, Card, ObvertError, Schedule
 from obvert.core.diffusion import Prediction
-from obvert.models.parts.folder import hush, read_model, read_tokenizer
-from obvert.registry import unknown
+from obvert.models.parts.folder import hush
+from obvert.registry import module, unknown
 
 PREDICTIONS: dict[str, Prediction] = {"epsilon": "epsilon", "v_prediction": "velocity"}
 """diffusers' name of what a network predicts -> ours."""
@@ -69,31 +71,27 @@ def read_network(class_name: str, folder: Path, dtype: torch.dtype) -> Any:
     return model.requires_grad_(False).eval()
 
 
-def read_text(
-    class_name: str, folder: Path, number: str, device: torch.device, dtype: torch.dtype, length: int | None = None
-) -> tuple[Any, Callable[[list[str]], Tensor]]:
-    """A text tower of a pipeline and its tokenizer.
+def read_autoencoder(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> Autoencoder:
+    """The autoencoder of a pipeline, of whatever class; arguments as for `load`. ObvertError for one that is not known."""
+    found: Autoencoder = module("models", "autoencoder").load(
+        folder / "vae", replace(card, name=f"{card.name}/vae", family="autoencoder"), device, dtype
+    )
+    return found
 
-    Args:
-        class_name: of transformers.
-        folder: of the pipeline.
-        number: "" for the first, "_2" for the second, "_3" for the third.
-        device: where it runs.
-        dtype: of its weights.
-        length: tokens that captions are cut and padded to; as many as the tokenizer says when None.
 
-    Returns:
-        The tower, and captions -> token ids (B, length) on its device.
-    """
-    tower = read_model(class_name, folder / f"text_encoder{number}").to(device, dtype)
-    tokenizer = read_tokenizer(folder / f"tokenizer{number}")
-    most = length or tokenizer.model_max_length
+def latent_shape(network: Any) -> tuple[int, int, int]:
+    """Of the latents that a network was trained for."""
+    size = network.config.sample_size
+    height, width = (size, size) if isinstance(size, int) else size
+    return network.config.in_channels, height, width
 
-    def tokens(captions: list[str]) -> Tensor:
-        ids: Tensor = tokenizer(captions, padding="max_length", max_length=most, truncation=True, return_tensors="pt").input_ids
-        return ids.to(device)
 
-    return tower, tokens
+def weights(autoencoder: Autoencoder, parts: dict[str, Any]) -> dict[str, Tensor]:
+    """All weights of a pipeline, their names beginning with that of their part."""
+    found = {f"vae.{key}": value for key, value in autoencoder.parameters().items()}
+    for name, part in parts.items():
+        found |= {f"{name}.{key}": value for key, value in part.state_dict().items()}
+    return found
 
 
 def ddim_walk(folder: Path) -> tuple[Prediction, Callable[[int], Schedule]]:
@@ -139,12 +137,14 @@ def ddim_walk(folder: Path) -> tuple[Prediction, Callable[[int], Schedule]]:
     return PREDICTIONS[kind], schedule
 
 
-def flow_walk(folder: Path, tokens: int) -> Callable[[int], Schedule]:
+def flow_walk(folder: Path, tokens: int, *, even: bool = False, most: float = 1.16) -> Callable[[int], Schedule]:
     """The walk of a rectified flow under the settings of a FlowMatchEulerDiscreteScheduler.
 
     Args:
         folder: of the pipeline.
         tokens: patches of a picture, on which some settings let the shift of times depend.
+        even: before they are shifted, K times are 1, 1 - 1 / K .. 1 / K, as Flux has them; as the scheduler has them otherwise.
+        most: shift for many patches where the settings do not tell.
 
     Returns:
         Steps K -> the points.
@@ -159,13 +159,14 @@ def flow_walk(folder: Path, tokens: int) -> Callable[[int], Schedule]:
         raise ObvertError(f"need a deterministic FlowMatchEulerDiscreteScheduler in {folder}, got {settings.get('_class_name')}")
     scheduler = FlowMatchEulerDiscreteScheduler.from_config(settings)
     few, many = settings.get("base_image_seq_len", 256), settings.get("max_image_seq_len", 4096)
-    low, high = settings.get("base_shift", 0.5), settings.get("max_shift", 1.16)
+    low, high = settings.get("base_shift", 0.5), settings.get("max_shift", most)
     shift = low + (high - low) * (tokens - few) / (many - few)
 
     def schedule(steps: int) -> Schedule:
         if steps < 1:
             raise ObvertError(f"need at least 1 step, got {steps}")
-        scheduler.set_timesteps(steps, mu=shift if scheduler.config.use_dynamic_shifting else None)
+        given = {"sigmas": np.linspace(1, 1 / steps, steps)} if even else {}
+        scheduler.set_timesteps(steps, mu=shift if scheduler.config.use_dynamic_shifting else None, **given)
         s = scheduler.sigmas.double()
         return Schedule(times=scheduler.timesteps.clone(), signal=1 - s, noise=s)
 
