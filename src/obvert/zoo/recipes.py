@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
+from obvert.zoo.captioner import CaptionerRecipe
 from obvert.zoo.clip import ClipRecipe
 from obvert.zoo.diffusion import DiffusionRecipe
 from obvert.zoo.siglip import SiglipRecipe
@@ -35,4 +36,6 @@ RECIPES: dict[str, Trains] = {
     "vae": VaeRecipe(),
     "vae-tiny": TinyVaeRecipe(),
     "diffusion": DiffusionRecipe(),
+    "captioner": CaptionerRecipe(start="zoo/siglip", lr=1e-3),
+    "captioner-2": CaptionerRecipe(width=144, heads=3, steps=4000, seed=10),
 }
