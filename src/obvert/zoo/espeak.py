@@ -62,7 +62,7 @@ class _Library:
         if self.rate < 1:
             raise ObvertError("espeak-ng does not start: its voices are missing; apt-get install espeak-ng")
         self.parts: list[np.ndarray] = []
-        self.starts: list[int] = []
+        self.starts: list[tuple[int, int]] = []
         self.callback = _Callback(self.hear)  # kept: the library calls it later
         self.lib.espeak_SetSynthCallback(self.callback)
 
@@ -73,7 +73,7 @@ class _Library:
         i = 0
         while events[i].type:
             if events[i].type == WORD:
-                self.starts.append(events[i].sample)
+                self.starts.append((events[i].text_position - 1, events[i].sample))
             i += 1
         return 0
 
@@ -98,7 +98,8 @@ def speak(text: str, voice: Voice) -> tuple[np.ndarray, list[int]]:
         voice: by whom.
 
     Returns:
-        (S,) int16 at 16 kHz, the silence at the end cut; the sample at which each word starts.
+        (S,) int16 at 16 kHz, the silence at the end cut; the sample at which each word starts, -1 for a word that is spoken in
+        one with the word before it ("on the").
 
     Raises:
         ObvertError: when espeak-ng is missing or lacks the voice.
@@ -118,4 +119,8 @@ def speak(text: str, voice: Voice) -> tuple[np.ndarray, list[int]]:
     samples = resample_poly(spoken, RATE // common, espeak.rate // common)
     loud = np.flatnonzero(np.abs(samples) > 50)
     cut = samples[: int(loud[-1]) + RATE // 50] if len(loud) else samples
-    return cut.round().clip(-32768, 32767).astype(np.int16), [start * RATE // espeak.rate for start in espeak.starts]
+    starts = [-1] * len(text.split())
+    for position, start in espeak.starts:
+        if (word := len(text[:position].split())) < len(starts):  # the end of the phrase may be told as a word
+            starts[word] = start * RATE // espeak.rate
+    return cut.round().clip(-32768, 32767).astype(np.int16), starts
