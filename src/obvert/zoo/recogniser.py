@@ -17,9 +17,7 @@ References:
 from __future__ import annotations
 
 import json
-import wave
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +26,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from obvert.zoo.exam import HELD_OUT
 from obvert.zoo.espeak import RATE
-from obvert.zoo.speech import ACCENTS, HELD_OUT_VARIANTS, SECONDS, VARIANTS, Corpus, corpus, phrases, vocabulary, voices
+from obvert.zoo.hearing import (
+    END,
+    HOP,
+    POSITIONS,
+    PREFIX,
+    TASKS,
+    encode,
+    examine,
+    extractor,
+    filters,
+    held_out,
+    log_mel,
+    token_ids,
+    tokenizer,
+    write,
+)
+from obvert.zoo.speech import ACCENTS, SECONDS, VARIANTS, corpus, phrases, voices
 from obvert.zoo.training import Report, fit
-
-UNKNOWN, END = "<unknown>", "<|endoftext|>"
-PREFIX = ("<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|notimestamps|>")
-TASKS = ("<|translate|>", "<|transcribe|>")
-HOP, N_FFT, POSITIONS = 160, 400, 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,15 +76,6 @@ class RecogniserRecipe:
     def __post_init__(self) -> None:
         if self.steps < 1 or not 1 <= self.batch <= self.pool or self.seed < 0 or self.width % self.heads:
             raise ValueError(f"need steps >= 1, 1 <= batch <= pool, seed >= 0 and heads that divide the width, got {self}")
-
-    @cached_property
-    def extractor(self) -> Any:
-        """The WhisperFeatureExtractor that belongs to the model."""
-        from transformers import WhisperFeatureExtractor
-
-        return WhisperFeatureExtractor(
-            feature_size=self.mels, sampling_rate=RATE, hop_length=HOP, chunk_length=SECONDS, n_fft=N_FFT
-        )
 
     def build(self) -> Any:
         """The untrained WhisperForConditionalGeneration."""
@@ -120,13 +119,13 @@ class RecogniserRecipe:
         model = self.build()
         model.set_attn_implementation("eager")  # on CPUs, much faster than the fused kernel at this size
         whole = nn.ModuleDict({"model": model, "ctc": nn.Linear(self.width, len(token_ids()))})
-        filters = torch.from_numpy(self.extractor.mel_filters).float()
+        bank = filters(self.mels)
 
         def loss(step: int) -> Tensor:
             rng = np.random.default_rng([self.seed, step])
             rows = rng.choice(len(heard.texts), self.batch, replace=False)
             sounds = torch.from_numpy(np.stack([disturbed(heard.wave(i), rng) for i in rows]))
-            return self.loss(whole, masked(log_mel(sounds, filters), rng), encode([heard.texts[i] for i in rows]))
+            return self.loss(whole, masked(log_mel(sounds, bank), rng), encode([heard.texts[i] for i in rows]))
 
         minutes = fit(whole.train(), loss, steps=self.steps, lr=self.lr, folder=folder, recipe=repr(self), report=report)
         return model.eval(), minutes
@@ -167,7 +166,7 @@ class RecogniserRecipe:
         model.half().save_pretrained(folder)
         (folder / "model.safetensors").chmod(0o644)
         tokenizer().save_pretrained(folder)
-        self.extractor.save_pretrained(folder)
+        extractor(self.mels).save_pretrained(folder)
         given = held_out(256, folder.with_name(folder.name + ".held_out"))
         (folder / "examples").mkdir(exist_ok=True)
         for i in range(8):
@@ -177,60 +176,6 @@ class RecogniserRecipe:
         card["scores"] = examine(WhisperForConditionalGeneration.from_pretrained(folder, dtype=torch.float32), given)
         (folder / "card.json").write_text(json.dumps(card, indent=1))
         return card
-
-
-def held_out(count: int, folder: Path) -> Corpus:
-    """Phrases and voices that training never saw."""
-    return corpus(phrases(count, HELD_OUT, held_out=True), voices(ACCENTS, HELD_OUT_VARIANTS), HELD_OUT, folder)
-
-
-def token_ids() -> dict[str, int]:
-    """Id of every token: words first, Whisper's own after them, those of timestamps, of which there are none, last."""
-    return {token: i for i, token in enumerate((UNKNOWN, *vocabulary(), END, *PREFIX[:2], *TASKS, PREFIX[3]))}
-
-
-def tokenizer() -> Any:
-    """A tokenizer of whole words with Whisper's tokens around: lower case, English, transcribed, no timestamps."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast
-
-    ids = token_ids()
-    core = Tokenizer(models.WordLevel(ids, unk_token=UNKNOWN))
-    core.normalizer = normalizers.Lowercase()
-    core.pre_tokenizer = pre_tokenizers.Whitespace()
-    around = [(token, ids[token]) for token in (*PREFIX, END)]
-    core.post_processor = processors.TemplateProcessing(single=f"{' '.join(PREFIX)} $A {END}", special_tokens=around)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=core,
-        pad_token=END,
-        bos_token=END,
-        unk_token=UNKNOWN,
-        eos_token=END,
-        additional_special_tokens=[*PREFIX, TASKS[0]],
-        model_max_length=POSITIONS,
-    )
-
-
-def encode(texts: list[str]) -> Tensor:
-    """(B, L) tokens, the prefix before and the end behind the words, then -1."""
-    ids = token_ids()
-    rows = [torch.tensor([ids[token] for token in (*PREFIX, *text.split(), END)]) for text in texts]
-    return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1)
-
-
-def log_mel(sounds: Tensor, filters: Tensor) -> Tensor:
-    """Whisper's spectrogram.
-
-    Args:
-        sounds: (B, S) in [-1, 1] at 16 kHz.
-        filters: (N_FFT / 2 + 1, M).
-
-    Returns:
-        (B, M, S / HOP).
-    """
-    spectrum = torch.stft(sounds, N_FFT, HOP, window=torch.hann_window(N_FFT), return_complex=True)[..., :-1]
-    level = (filters.T @ spectrum.abs().square()).clamp(min=1e-10).log10()
-    return (torch.maximum(level, level.amax((1, 2), keepdim=True) - 8) + 4) / 4
 
 
 def disturbed(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -252,68 +197,3 @@ def masked(mels: Tensor, rng: np.random.Generator) -> Tensor:
             first = int(rng.integers(size - width + 1))
             mel.narrow(0 if size == mel.shape[0] else 1, first, width).fill_(0)
     return mels
-
-
-def write(path: Path, sound: np.ndarray) -> None:
-    """A sound in [-1, 1] as a 16-bit WAV file at 16 kHz."""
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes((sound * 32767).round().astype("<i2").tobytes())
-
-
-@torch.no_grad()
-def read(model: Any, sounds: list[np.ndarray]) -> list[str]:
-    """What a WhisperForConditionalGeneration of the zoo hears, token by token.
-
-    Args:
-        model: fp32, in eval mode.
-        sounds: (S,) in [-1, 1] at 16 kHz, of 3 seconds at most.
-
-    Returns:
-        A text for each.
-    """
-    filters = torch.from_numpy(RecogniserRecipe(mels=model.config.num_mel_bins).extractor.mel_filters).float()
-    found: list[str] = []
-    for first in range(0, len(sounds), 64):
-        padded = np.stack([np.pad(sound, (0, SECONDS * RATE - len(sound))) for sound in sounds[first : first + 64]])
-        mels = log_mel(torch.from_numpy(padded).float(), filters)
-        ids = model.generate(input_features=mels, language="en", task="transcribe", do_sample=False, num_beams=1)
-        found += tokenizer().batch_decode(ids, skip_special_tokens=True)
-    return found
-
-
-def examine(model: Any, given: Corpus) -> dict[str, float]:
-    """Held-out scores of a recogniser.
-
-    Args:
-        model: a WhisperForConditionalGeneration, fp32.
-        given: phrases spoken by voices it never heard.
-
-    Returns:
-        wer (word error rate), noisy (the same with white noise 20 dB below the speech), exact (share of phrases without a
-        mistake).
-    """
-    rng = np.random.default_rng(HELD_OUT)
-    sounds = [given.wave(i) for i in range(len(given.texts))]
-    noisy = [s + (0.1 * s.std() * rng.standard_normal(len(s))).astype(np.float32) for s in sounds]
-    said, hissed = read(model.eval(), sounds), read(model, noisy)
-    exact = float(np.mean([a == b for a, b in zip(said, given.texts, strict=True)]))
-    found = {"wer": word_error_rate(said, given.texts), "noisy": word_error_rate(hissed, given.texts), "exact": exact}
-    return {key: round(value, 4) for key, value in found.items()}
-
-
-def word_error_rate(said: list[str], wanted: list[str]) -> float:
-    """Words to be put in, left out or changed, over the words wanted."""
-    wrong = sum(_edits(a.split(), b.split()) for a, b in zip(said, wanted, strict=True))
-    return wrong / sum(len(text.split()) for text in wanted)
-
-
-def _edits(a: list[str], b: list[str]) -> int:
-    row = list(range(len(b) + 1))
-    for i, word in enumerate(a, 1):
-        last, row[0] = row[0], i
-        for j, other in enumerate(b, 1):
-            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (word != other))
-    return row[-1]

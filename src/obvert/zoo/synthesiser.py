@@ -27,11 +27,11 @@ import torch
 from torch import Tensor, nn
 
 from obvert.hub import locate
-from obvert.zoo.exam import HELD_OUT
 from obvert.zoo.espeak import RATE
-from obvert.zoo.recogniser import read, word_error_rate
-from obvert.zoo.speech import Corpus, corpus, phrases
+from obvert.zoo.exam import HELD_OUT
+from obvert.zoo.hearing import read, word_error_rate
 from obvert.zoo.spectra import FLOOR, HOP, MELS, N_FFT, durations, log_mel, means, pitch, stft_loss
+from obvert.zoo.speech import Corpus, corpus, phrases
 from obvert.zoo.training import Report, fit
 
 LETTERS = " abcdefghijklmnopqrstuvwxyz"
