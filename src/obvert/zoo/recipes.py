@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
+from obvert.zoo.captioner import CaptionerRecipe
 from obvert.zoo.clip import ClipRecipe
 from obvert.zoo.diffusion import DiffusionRecipe
+from obvert.zoo.recogniser import RecogniserRecipe
 from obvert.zoo.siglip import SiglipRecipe
 from obvert.zoo.slip import SlipRecipe
+from obvert.zoo.speech import OTHER_ACCENTS, OTHER_VARIANTS
+from obvert.zoo.synthesiser import SynthesiserRecipe
 from obvert.zoo.temperature import TemperatureRecipe
 from obvert.zoo.training import Report
 from obvert.zoo.vae import VaeRecipe
@@ -35,4 +39,9 @@ RECIPES: dict[str, Trains] = {
     "vae": VaeRecipe(),
     "vae-tiny": TinyVaeRecipe(),
     "diffusion": DiffusionRecipe(),
+    "captioner": CaptionerRecipe(start="zoo/siglip", lr=1e-3),
+    "captioner-2": CaptionerRecipe(width=144, heads=3, steps=4000, seed=10),
+    "speech-recogniser": RecogniserRecipe(),
+    "speech-recogniser-2": RecogniserRecipe(accents=OTHER_ACCENTS, variants=OTHER_VARIANTS, width=144, heads=3, mels=64, seed=10),
+    "speech-synthesiser": SynthesiserRecipe(),
 }

@@ -114,7 +114,7 @@ def falling(step: int, cycle: int) -> float:
 
 def _inside(name: str) -> bool:
     """Whether a weight lies inside the network: neither an embedding nor the first or last convolution."""
-    return not any(part in name for part in ("embedding", "conv_in", "conv_out"))
+    return not any(part in name for part in ("embed", "conv_in", "conv_out"))
 
 
 def _optimisers(named: dict[str, nn.Parameter], lr: float, weight_decay: float) -> Optimisers:
