@@ -27,7 +27,9 @@ LONG = 512
 def flux(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> Diffusion:
     """A FluxPipeline; arguments as for `load`. ObvertError for a network that takes more than latents and texts."""
     network = read_network("FluxTransformer2DModel", folder / "transformer", dtype).to(device)
-    if network.config.patch_size != 1 or network.config.in_channels != (network.config.out_channels or network.config.in_channels):
+    if network.config.patch_size != 1 or network.config.in_channels != (
+        network.config.out_channels or network.config.in_channels
+    ):
         raise ObvertError(f"need a Flux of latents and captions alone in {folder}, got one that takes more")
     short = TextTower.read("CLIPTextModel", folder, "", device, dtype)
     long = TextTower.read("T5EncoderModel", folder, "_2", device, dtype, LONG)
