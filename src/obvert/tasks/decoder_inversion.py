@@ -103,7 +103,9 @@ def decoder_inversion(
         note="Decibels; the oracle is the one step that is best for all pictures of a seed.",
     )
     held = sum(claim["holds here"] == "yes" for claim in claims)
-    shown = [{"task": CLAIM, "model": "zoo", "features": c["claim"], **c} for c in claims]
+    shown = [
+        {"task": CLAIM, "model": "zoo", "features": c["claim"]} | {k: v for k, v in c.items() if k != "claim"} for c in claims
+    ]
     return Report(
         title="Gradient-free decoder inversion, on the zoo",
         lead=f"{held} of {len(claims)} claims hold here, over {size.seeds} seeds of {size.pictures} scenes.",
