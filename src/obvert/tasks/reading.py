@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from obvert.core import DualEncoder, Inversion, ObvertError, Reader, Status
+from obvert.hub import zoo
 from obvert.media import Medium
 from obvert.methods._reading import ReaderInversion
 from obvert.methods.caption_inversion import CaptionInversion
@@ -221,7 +222,7 @@ def judges_of(name: str, media: str, *, readers: Sequence[str] | None = None, en
         The judges; of zoo models, held-out scenes are what is real.
     """
     own = name.startswith("zoo/")
-    loaded = {one: load_reader(one) for one in (JUDGES.get(name, []) if readers is None else readers)}
+    loaded = {one: load_reader(one) for one in ([j for j in JUDGES.get(name, []) if j in zoo()] if readers is None else readers)}
     eye = ("zoo/clip" if own else "") if encoder is None else encoder
     if media != "picture" or not eye:
         return Judges(readers=loaded)

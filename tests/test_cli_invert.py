@@ -1,0 +1,106 @@
+"""`obvert invert` on the zoo: texts to pictures, pictures to prompts, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+import obvert
+from obvert.cli import main
+from obvert.media import Medium, save
+from obvert.zoo.exam import pictures
+from obvert.zoo.scenes import sample
+
+
+def told(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
+    code = main(["invert", *argv])
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> str:
+    stem = tmp_path_factory.mktemp("scene") / "scene"
+    return str(save(Medium(kind="picture", data=pictures(sample(1, 5, things=1))[0]), stem))
+
+
+@pytest.mark.parametrize("preset", ["naive", "regularised"])
+def test_a_text_becomes_a_picture(preset: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["--target", "a red circle", "a blue star", "--preset", preset, "--steps", "3", "--judges", "", "--json"]
+    code, out, _ = told(capsys, *argv, "--out", str(tmp_path / "run"))
+    rows = json.loads(out)
+    assert code == 0
+    assert [row["target"] for row in rows] == ["a red circle", "a blue star"]
+    assert all(row["steps"] == 3 and row["clip_score"] is not None and row["transfer"] is None for row in rows)
+    found = obvert.open(tmp_path / "run")
+    assert found.x.shape == (2, 3, 64, 64)
+    assert found.texts == [row["reads"] for row in rows]
+    seen = obvert.read_images([tmp_path / "run" / "1.png"])[0]
+    torch.testing.assert_close(seen, found.features[0], rtol=0, atol=1 / 255)
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "a red circle" in page
+
+
+def test_a_picture_becomes_a_prompt(scene: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["--model", "zoo/diffusion", "--preset", "regularised", "--steps", "2", "--tokens", "3", "--target", scene]
+    code, out, _ = told(capsys, *argv, "--json", "--out", str(tmp_path / "run"))
+    (row,) = json.loads(out)
+    assert code == 0
+    assert len(row["nearest"].split()) == 3
+    assert row["legibility"] == pytest.approx(1, abs=1e-4)
+    assert row["zoo/captioner reads"].startswith("a")
+    assert obvert.open(tmp_path / "run").x.shape[:2] == (1, 3)
+
+
+def test_a_latent_stands_for_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["--target", "a red circle", "--steps", "1", "--parametrisation", "latent:zoo/vae", "--judges", "", "--encoder", ""]
+    code, out, _ = told(capsys, *argv, "--json", "--out", str(tmp_path / "run"))
+    assert code == 0
+    assert json.loads(out)[0]["clip_score"] is None
+    assert obvert.open(tmp_path / "run").settings["parametrisation"]["autoencoder"] == "zoo/vae"
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (
+            ["--model", "zoo/clip"],
+            "need a model that reads or writes, such as zoo/captioner, got zoo/clip, a dual encoder",
+        ),
+        (["--model", "zoo/vae"], "got zoo/vae, an autoencoder: see obvert decode-invert"),
+        (["--parametrisation", "fourrier"], "unknown parametrisation 'fourrier'; did you mean fourier"),
+        (["--parametrisation", "waveform"], "need sounds (1, S)"),
+        (["--tokens", "3"], "need no --tokens with CaptionInversion, got 3"),
+        (["--seconds", "3"], "need no --seconds with CaptionInversion, got 3"),
+        (["--judges", "zoo/captioner"], "need a judge other than the inverted model, got zoo/captioner"),
+        (["--judges", "zoo/clip"], "need a"),
+    ],
+)
+def test_bad_input_is_told_in_a_line(argv: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = told(capsys, "--target", "a red circle", "--steps", "1", "--out", str(tmp_path / "run"), *argv)
+    assert code == 2
+    assert message in err
+    assert err.strip().splitlines()[-1].startswith("obvert: ")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("target", ["", "  "])
+def test_an_empty_text_is_refused(target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = told(capsys, "--target", target, "--out", str(tmp_path / "run"))
+    assert code == 2
+    assert "need texts of a word or more for zoo/captioner" in err
+
+
+def test_unknown_words_are_shown(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="'a mauve circle' has words that zoo/captioner does not know; .* a <unknown> circle"):
+        obvert.CaptionInversion(steps=0)(obvert.load("zoo/captioner"), ["a mauve circle"])
+
+
+def test_a_picture_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["--model", "zoo/diffusion", "--target", str(tmp_path / "none.png"), "--out", str(tmp_path / "run")]
+    code, _, err = told(capsys, *argv)
+    assert code == 2
+    assert "none.png" in err
