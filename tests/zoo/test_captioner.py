@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import SiglipModel
 
 import obvert.zoo.captioner as captioner
 from obvert.hub import locate
@@ -44,6 +43,8 @@ def test_padding_does_not_count() -> None:
 
 
 def test_the_trained_tower_is_taken_over_exactly() -> None:
+    from transformers import SiglipModel
+
     tower = CaptionerRecipe(start="zoo/siglip").build().vision_model.eval()
     begin(tower, "zoo/siglip")
     trained = SiglipModel.from_pretrained(locate("zoo/siglip").folder, dtype=torch.float32).vision_model.eval()

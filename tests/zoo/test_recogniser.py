@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import AutoTokenizer
 
 import obvert.zoo.recogniser as recogniser
 from obvert.zoo import espeak
@@ -42,6 +41,8 @@ def test_the_spectrogram_is_whispers(mels: int) -> None:
 
 
 def test_tokens_are_words_with_whispers_around(tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
     tokenizer().save_pretrained(tmp_path)
     words, ids = AutoTokenizer.from_pretrained(tmp_path), token_ids()
     text = "a red apple on a wooden table"

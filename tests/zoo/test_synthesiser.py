@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import AutoTokenizer, SpeechT5FeatureExtractor
 
 import obvert.zoo.synthesiser as synthesiser
 from obvert.zoo import espeak
@@ -42,6 +41,8 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Corpus:
 
 
 def test_the_spectrogram_is_what_the_preprocessor_says() -> None:
+    from transformers import SpeechT5FeatureExtractor
+
     settings = {key: value for key, value in PREPROCESSOR.items() if key != "feature_extractor_type"}
     given = SpeechT5FeatureExtractor(**settings)(audio_target=NOISE[0].numpy(), sampling_rate=16000, return_tensors="pt")
     assert log_mel(NOISE).shape == (2, 1 + 16000 // HOP, MELS)
@@ -77,6 +78,8 @@ def test_equal_sounds_have_no_loss_and_silence_a_finite_gradient() -> None:
 
 
 def test_tokens_are_letters(tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
     tokenizer().save_pretrained(tmp_path)
     letters = AutoTokenizer.from_pretrained(tmp_path)
     text = "a red circle"
