@@ -22,13 +22,14 @@ class Train:
     """Train an embedded model from its recipe. An interrupted training goes on where it stopped."""
 
     name: tyro.conf.Positional[str]
-    """Name of the recipe: clip, clip-smallgap, clip-slip, clip-tau1, clip-tau001, siglip, vae, vae-tiny, diffusion."""
+    """Name of the recipe: clip, clip-smallgap, clip-slip, clip-tau1, clip-tau001, siglip, vae, vae-tiny, diffusion,
+    captioner, captioner-2, speech-recogniser, speech-recogniser-2, speech-synthesiser."""
     out: Path
     """Folder for the finished model; checkpoints lie beside it in OUT.training."""
     steps: int | None = None
     """Other number of steps than the recipe's."""
-    seed: int = 0
-    """Of the weights, the scenes and the order."""
+    seed: int | None = None
+    """Other seed of the weights, the data and the order than the recipe's."""
     overwrite: bool = False
     """Replace what the folder holds."""
     json: bool = False
@@ -45,9 +46,10 @@ def run(argv: Sequence[str]) -> int:
     if options.name.removeprefix("zoo/") not in RECIPES:
         raise ObvertError(unknown("recipe", options.name, list(RECIPES)))
     known: dict[str, Any] = dict(RECIPES)
-    recipe = replace(known[options.name.removeprefix("zoo/")], seed=options.seed)
-    if options.steps is not None:
-        recipe = replace(recipe, steps=options.steps)
+    asked = {"steps": options.steps, "seed": options.seed}
+    recipe = replace(
+        known[options.name.removeprefix("zoo/")], **{key: value for key, value in asked.items() if value is not None}
+    )
     taken(options.out, overwrite=options.overwrite)
     with bars(options.json) as bar:
         model, minutes = recipe.train(options.out.with_name(options.out.name + ".training"), bar("training"))

@@ -42,6 +42,8 @@ RECIPES: dict[str, Trains] = {
     "captioner": CaptionerRecipe(start="zoo/siglip", lr=1e-3),
     "captioner-2": CaptionerRecipe(width=144, heads=3, steps=4000, seed=10),
     "speech-recogniser": RecogniserRecipe(),
-    "speech-recogniser-2": RecogniserRecipe(accents=OTHER_ACCENTS, variants=OTHER_VARIANTS, width=144, heads=3, mels=64, seed=10),
+    "speech-recogniser-2": RecogniserRecipe(
+        accents=OTHER_ACCENTS, variants=OTHER_VARIANTS, width=112, layers=4, mels=64, steps=1400, seed=10
+    ),
     "speech-synthesiser": SynthesiserRecipe(),
 }

@@ -46,6 +46,9 @@ from obvert.zoo.hearing import (
 from obvert.zoo.speech import ACCENTS, SECONDS, VARIANTS, corpus, phrases, voices
 from obvert.zoo.training import Report, fit
 
+EXAMPLES = 8
+"""Held-out phrases that are written beside the weights, spoken."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RecogniserRecipe:
@@ -169,7 +172,7 @@ class RecogniserRecipe:
         extractor(self.mels).save_pretrained(folder)
         given = held_out(256, folder.with_name(folder.name + ".held_out"))
         (folder / "examples").mkdir(exist_ok=True)
-        for i in range(8):
+        for i in range(EXAMPLES):
             write(folder / "examples" / f"{given.texts[i].replace(' ', '-')}.wav", given.wave(i))
         card: dict[str, Any] = {"licence": "Apache-2.0", "data": "Speech, spoken by espeak-ng", "recipe": asdict(self)}
         card |= {"torch": torch.__version__, "minutes": round(minutes, 1)}

@@ -51,7 +51,7 @@ def phrases(count: int, seed: int, *, held_out: bool = False) -> list[str]:
         held_out: from the tenth of all phrases that training never sees, rather than from the others.
 
     Returns:
-        Lower-case words, 3 to 9 of them.
+        Lower-case words, 3 to 10 of them.
     """
     rng = np.random.default_rng(seed)
     drawn: list[str] = []
