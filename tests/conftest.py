@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 torch.set_num_threads(1)
+settings.register_profile("busy", deadline=None)  # a busy machine says nothing about the code
+settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session")
