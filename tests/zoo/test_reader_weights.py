@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from obvert.hub import ZOO
+from obvert.models.parts.folder import read_model
 from obvert.zoo import espeak
 from obvert.zoo.captioner import bare
 from obvert.zoo.captioner import read as see
@@ -34,15 +34,8 @@ def card(name: str) -> dict[str, Any]:
     return found
 
 
-def load(kind: str, name: str) -> Any:
-    """An embedded model in a class of transformers, fp32."""
-    import transformers
-
-    return getattr(transformers, kind).from_pretrained(ZOO / name, dtype=torch.float32).eval()
-
-
 def whisper(name: str) -> Any:
-    return load("WhisperForConditionalGeneration", name)
+    return read_model("WhisperForConditionalGeneration", ZOO / name)
 
 
 def tokens(name: str) -> Any:
@@ -67,7 +60,7 @@ def test_an_embedded_captioner_is_what_its_card_says(name: str) -> None:
     told = card(name)["scores"]
     assert told["both"] >= 0.95
     assert told["plain"] >= 0.9
-    model = load("BlipForConditionalGeneration", name)
+    model = read_model("BlipForConditionalGeneration", ZOO / name)
     scenes = sample(96, 987_654_321, things=1)
     right = [
         bare(text) == f"{scene.things[0].colour} {scene.things[0].shape}"
@@ -99,7 +92,7 @@ def test_an_embedded_recogniser_reads_what_is_spoken_now(name: str, tmp_path: Pa
 def test_an_embedded_synthesiser_is_understood(name: str) -> None:
     told = card(name)["scores"]
     assert told["wer"] < 0.15
-    model = load("FastSpeech2ConformerWithHifiGan", name)
+    model = read_model("FastSpeech2ConformerWithHifiGan", ZOO / name)
     assert [tokens(name).decode([i]) for i in range(2, 29)] == list(LETTERS)
     texts = phrases(16, 987_654_321, held_out=True)
     for judge in RECOGNISERS:

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from obvert.hub import locate
+from obvert.models.parts.folder import read_model
 from obvert.zoo.draw import draw
 from obvert.zoo.exam import HELD_OUT
 from obvert.zoo.scenes import COLOURS, OPENINGS, OPPOSITE, SHAPES, SIDE, Mention, Scene, caption, sample, vocabulary
@@ -126,16 +127,13 @@ class CaptionerRecipe:
         Returns:
             The card: data, recipe, minutes, held-out scores.
         """
-        from transformers import BlipForConditionalGeneration
-
         model.half().save_pretrained(folder)
         (folder / "model.safetensors").chmod(0o644)
         tokenizer().save_pretrained(folder)
         (folder / "preprocessor_config.json").write_text(json.dumps(self.preprocessor, indent=1))
         card: dict[str, Any] = {"licence": "Apache-2.0", "data": "Scenes, drawn by obvert", "recipe": asdict(self)}
         card |= {"torch": torch.__version__, "minutes": round(minutes, 1)}
-        written = BlipForConditionalGeneration.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
-        card["scores"] = examine(written)
+        card["scores"] = examine(read_model("BlipForConditionalGeneration", folder))
         (folder / "card.json").write_text(json.dumps(card, indent=1))
         return card
 
@@ -167,9 +165,7 @@ def caption_loss(model: Any, pictures: Tensor, ids: Tensor) -> Tensor:
 @torch.no_grad()
 def begin(tower: Any, start: str) -> None:
     """Copy the image tower of a zoo SigLIP into a BLIP's. The class token, which a SigLIP lacks, stays as it is."""
-    from transformers import SiglipModel
-
-    trained = SiglipModel.from_pretrained(locate(start).folder, dtype=torch.float32).vision_model
+    trained = read_model("SiglipModel", locate(start).folder).vision_model
     tower.embeddings.patch_embedding.load_state_dict(trained.embeddings.patch_embedding.state_dict())
     tower.embeddings.position_embedding[0, 1:] = trained.embeddings.position_embedding.weight
     for layer, given in zip(tower.encoder.layers, trained.encoder.layers, strict=True):

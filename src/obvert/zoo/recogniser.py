@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from obvert.models.parts.folder import read_model
 from obvert.zoo.espeak import RATE
 from obvert.zoo.hearing import (
     END,
@@ -164,8 +165,6 @@ class RecogniserRecipe:
         Returns:
             The card: data, recipe, minutes, held-out scores.
         """
-        from transformers import WhisperForConditionalGeneration
-
         model.half().save_pretrained(folder)
         (folder / "model.safetensors").chmod(0o644)
         tokenizer().save_pretrained(folder)
@@ -176,7 +175,7 @@ class RecogniserRecipe:
             write(folder / "examples" / f"{given.texts[i].replace(' ', '-')}.wav", given.wave(i))
         card: dict[str, Any] = {"licence": "Apache-2.0", "data": "Speech, spoken by espeak-ng", "recipe": asdict(self)}
         card |= {"torch": torch.__version__, "minutes": round(minutes, 1)}
-        card["scores"] = examine(WhisperForConditionalGeneration.from_pretrained(folder, dtype=torch.float32), given)
+        card["scores"] = examine(read_model("WhisperForConditionalGeneration", folder), given)
         (folder / "card.json").write_text(json.dumps(card, indent=1))
         return card
 

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from obvert.hub import locate
+from obvert.models.parts.folder import read_model
 from obvert.zoo.espeak import RATE
 from obvert.zoo.exam import HELD_OUT
 from obvert.zoo.hearing import read, word_error_rate
@@ -149,16 +150,13 @@ class SynthesiserRecipe:
         Returns:
             The card: data, recipe, minutes, held-out scores.
         """
-        from transformers import FastSpeech2ConformerWithHifiGan
-
         model.half().save_pretrained(folder)
         (folder / "model.safetensors").chmod(0o644)
         tokenizer().save_pretrained(folder)
         (folder / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR, indent=1))
         card: dict[str, Any] = {"licence": "Apache-2.0", "data": "Speech, spoken by espeak-ng", "recipe": asdict(self)}
         card |= {"torch": torch.__version__, "minutes": round(minutes, 1)}
-        written = FastSpeech2ConformerWithHifiGan.from_pretrained(folder, dtype=torch.float32)
-        card["scores"] = examine(written, self.judge)
+        card["scores"] = examine(read_model("FastSpeech2ConformerWithHifiGan", folder), self.judge)
         (folder / "card.json").write_text(json.dumps(card, indent=1))
         return card
 
@@ -209,11 +207,9 @@ def examine(model: Any, judge: str, count: int = 100) -> dict[str, float]:
     Returns:
         wer: word error rate of what the judge hears; seconds: of a phrase, on average.
     """
-    from transformers import WhisperForConditionalGeneration
-
     texts = phrases(count, HELD_OUT + 2, held_out=True)
     sounds = say(model.eval(), texts)
-    hearing = WhisperForConditionalGeneration.from_pretrained(locate(judge).folder, dtype=torch.float32).eval()
+    hearing = read_model("WhisperForConditionalGeneration", locate(judge).folder)
     heard = read(hearing, [sound[: 3 * RATE] for sound in sounds])
     seconds = float(np.mean([len(sound) for sound in sounds])) / RATE
     return {"wer": round(word_error_rate(heard, texts), 4), "seconds": round(seconds, 2)}
