@@ -50,6 +50,7 @@ _HOMES = {
     "Reader": "core",
     "Status": "core",
     "ObvertError": "core",
+    "Writer": "core",
 }
 __all__ = [
     "OTI",
@@ -69,6 +70,7 @@ __all__ = [
     "Status",
     "TextPCA",
     "TreeRing",
+    "Writer",
     "load",
     "metrics",
     "open",

@@ -30,38 +30,74 @@ class Truth:
     written: Callable[[str], Tensor]
     """A text -> (C, ...) the medium."""
     texts: tuple[str, ...]
+    step: float = 1e-5
+    """Share of x over which slopes are taken; longer where a part of the class counts in fp32 whatever its weights are."""
+    decoded: Callable[[Tensor], Tensor] | None = None
+    """(B, ...) prompts -> (B, C, H, W) pictures, not clipped, with gradients through the pipeline's own loop."""
 
 
-def of_pipeline(pipeline: Any, folder: Path, guidance: float, encode: dict[str, Any], **asked: Any) -> Truth:
-    """A pipeline of diffusers; Flux packs its latents."""
-    packs = type(pipeline).__name__ == "FluxPipeline"
+def of_pipeline(pipeline: Any, folder: Path, guidance: float, shape: tuple[int, ...] = (4, 4, 4)) -> Truth:
+    """A pipeline of diffusers."""
+    packs, kind = hasattr(pipeline, "_pack_latents"), type(pipeline)
+    side = shape[1] * pipeline.vae_scale_factor
+    noise = draw_noise(shape, 1, SEED)
+    free = {} if packs else {"do_classifier_free_guidance": False}
+    pooled_length = pipeline.transformer.config.pooled_projection_dim if pipeline.config.get("transformer") else 0
+
+    def drawn(call: Any, *, kind_of_output: str, **told: Any) -> Any:
+        latents = pipeline._pack_latents(noise, 1, *shape) if packs else noise
+        given = {"num_inference_steps": STEPS, "guidance_scale": guidance, "height": side, "width": side}
+        return call(pipeline, latents=latents, output_type=kind_of_output, **given, **told).images
 
     def told(texts: list[str]) -> Tensor:
+        others = {"prompt_2": None, "prompt_3": None} if "Diffusion3" in kind.__name__ else {}
         with torch.no_grad():
-            hidden, *rest = pipeline.encode_prompt(texts, device="cpu", num_images_per_prompt=1, **encode)
-        pooled = [part for part in rest if part is not None and part.ndim == 2 and len(part) == len(texts)]
-        return torch.cat((hidden.flatten(1), pooled[-1]), dim=1) if pooled else hidden
+            hidden, *rest = pipeline.encode_prompt(texts, device="cpu", num_images_per_prompt=1, **others, **free)
+        pooled = [part for part in rest if part is not None and part.shape == (len(texts), pooled_length)]
+        return torch.cat((hidden.flatten(1), pooled[0]), dim=1) if pooled else hidden
+
+    def decoded(prompts: Tensor) -> Tensor:
+        if pooled_length:
+            width = pipeline.transformer.config.joint_attention_dim
+            given = {"prompt_embeds": prompts[:, :-pooled_length].unflatten(1, (-1, width))}
+            given["pooled_prompt_embeds"] = prompts[:, -pooled_length:]
+        else:
+            given = {"prompt_embeds": prompts}
+        z = drawn(kind.__call__.__wrapped__, kind_of_output="latent", **given)
+        if packs:
+            z = pipeline._unpack_latents(z, side, side, pipeline.vae_scale_factor)
+        settings = pipeline.vae.config
+        return pipeline.vae.decode(z / settings.scaling_factor + (settings.shift_factor or 0)).sample / 2 + 0.5
 
     def written(text: str) -> Tensor:
-        noise = draw_noise((4, 4, 4), 1, SEED)
-        if packs:
-            noise = pipeline._pack_latents(noise, 1, 4, 4, 4)
-        given = {"latents": noise, "num_inference_steps": STEPS, "guidance_scale": guidance, "output_type": "pt"}
-        return pipeline(text, height=8, width=8, **given, **asked).images[0]
+        return drawn(kind.__call__, kind_of_output="pt", prompt=text)[0]
 
     texts = ("a red circle", "a large blue moon")
-    return Truth(folder=folder, guidance=guidance, told=told, written=written, texts=texts)
+    step = 1e-4 if any("T5" in type(part).__name__ for part in pipeline.components.values()) else 1e-5
+    return Truth(folder=folder, guidance=guidance, told=told, written=written, texts=texts, decoded=decoded, step=step)
+
+
+def zoo(folder: Path) -> Truth:
+    from diffusers import StableDiffusionPipeline
+
+    from obvert.hub import ZOO
+
+    folder = ZOO / "diffusion"
+    pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, local_files_only=True)
+    pipeline.set_progress_bar_config(disable=True)
+    for part in (pipeline.unet, pipeline.vae, pipeline.text_encoder):
+        part.requires_grad_(False)
+    return of_pipeline(pipeline, folder, 3.0, (4, 8, 8))
 
 
 def stable_diffusion(folder: Path) -> Truth:
     pipeline = tiny_pipelines.stable_diffusion(folder, prediction_type="v_prediction")
-    return of_pipeline(pipeline, folder, 3.0, {"do_classifier_free_guidance": False})
+    return of_pipeline(pipeline, folder, 3.0)
 
 
 def stable_diffusion_3(folder: Path, t5: bool = False) -> Truth:
     pipeline = tiny_pipelines.stable_diffusion_3(folder, t5=t5, shift=3.0)
-    encode = {"prompt_2": None, "prompt_3": None, "do_classifier_free_guidance": False}
-    return of_pipeline(pipeline, folder, 3.0, encode)
+    return of_pipeline(pipeline, folder, 3.0)
 
 
 def stable_diffusion_3_t5(folder: Path) -> Truth:
@@ -70,12 +106,12 @@ def stable_diffusion_3_t5(folder: Path) -> Truth:
 
 def flux(folder: Path) -> Truth:
     pipeline = tiny_pipelines.flux(folder, guided=True, use_dynamic_shifting=True)
-    return of_pipeline(pipeline, folder, 3.5, {"prompt_2": None})
+    return of_pipeline(pipeline, folder, 3.5)
 
 
 def flux_schnell(folder: Path) -> Truth:
     pipeline = tiny_pipelines.flux(folder, guided=False, shift=1.0)
-    return of_pipeline(pipeline, folder, 1.0, {"prompt_2": None})
+    return of_pipeline(pipeline, folder, 1.0)
 
 
 def words() -> Any:
@@ -88,7 +124,15 @@ def words() -> Any:
     return found
 
 
-def of_synthesiser(folder: Path, network: Any, spelled: Any, embedding: Any, written: Callable[[Tensor], Tensor]) -> Truth:
+def of_synthesiser(
+    folder: Path,
+    network: Any,
+    spelled: Any,
+    embedding: Any,
+    written: Callable[[Tensor], Tensor],
+    texts: tuple[str, ...] = ("red moon", "blue ring"),
+    step: float = 1e-5,
+) -> Truth:
     """A synthesiser: it is told the embeddings of its tokens."""
 
     def told(texts: list[str]) -> Tensor:
@@ -99,7 +143,7 @@ def of_synthesiser(folder: Path, network: Any, spelled: Any, embedding: Any, wri
         return written(spelled(text, return_tensors="pt").input_ids).reshape(1, -1)
 
     network.eval().requires_grad_(False)
-    return Truth(folder=folder, guidance=None, told=told, written=speak, texts=("red moon", "blue ring"))
+    return Truth(folder=folder, guidance=None, told=told, written=speak, texts=texts, step=step)
 
 
 def vits(folder: Path, blanks: bool = True, stochastic: bool = True) -> Truth:
@@ -131,7 +175,8 @@ def vits(folder: Path, blanks: bool = True, stochastic: bool = True) -> Truth:
     network.save_pretrained(folder)
     spelled.save_pretrained(folder)
     network.noise_scale = network.noise_scale_duration = 0.0
-    return of_synthesiser(folder, network, spelled, network.text_encoder.embed_tokens, lambda ids: network(ids).waveform)
+    embedding = network.text_encoder.embed_tokens
+    return of_synthesiser(folder, network, spelled, embedding, lambda ids: network(ids).waveform, ("red moon", "low ring"))
 
 
 def vits_without_blanks(folder: Path) -> Truth:
@@ -175,6 +220,7 @@ def speecht5(folder: Path) -> Truth:
         vocoder.mean.normal_()
         for weight in network.parameters():
             weight.normal_(std=0.2)
+        network.speech_decoder_postnet.prob_out.bias.fill_(-2)
     speaker = torch.randn(4)
     network.save_pretrained(folder)
     vocoder.save_pretrained(folder / "vocoder")
@@ -243,7 +289,7 @@ def fastspeech2(folder: Path, beside: bool = False) -> Truth:
     def written(ids: Tensor) -> Tensor:
         return whole(ids, **asked).waveform
 
-    return of_synthesiser(folder, whole, words(), whole.model.encoder.embed, written)
+    return of_synthesiser(folder, whole, words(), whole.model.encoder.embed, written, step=1e-4)
 
 
 def fastspeech2_beside(folder: Path) -> Truth:
@@ -256,6 +302,7 @@ FAMILIES: dict[str, Callable[[Path], Truth]] = {
     "diffusion: Stable Diffusion 3 with a T5": stable_diffusion_3_t5,
     "diffusion: Flux dev": flux,
     "diffusion: Flux schnell": flux_schnell,
+    "diffusion: of the zoo": zoo,
     "vits": vits,
     "vits: without blanks": vits_without_blanks,
     "speecht5": speecht5,

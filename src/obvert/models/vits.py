@@ -43,6 +43,8 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
     """
     network = read_model("VitsModel", folder, unused="posterior_encoder").to(device, dtype)
     network.noise_scale = network.noise_scale_duration = 0.0
+    predictor = network.duration_predictor.to(torch.promote_types(dtype, torch.float32))  # its splines break in 16 bits
+    predictor.register_forward_pre_hook(lambda module, args: tuple(x if x is None else at_least_fp32(x) for x in args))
     config = network.config
     hop = math.prod(config.upsample_rates)
     mel = Mel.vits(config.sampling_rate, 2 * (config.spectrogram_bins - 1), hop)
@@ -63,7 +65,7 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
             return ((wanted - 0.5).clamp(min=0) * network.speaking_rate).log()[:, None]  # rounded up again
 
         ids = torch.zeros(rows.shape[:2], dtype=torch.long, device=rows.device)
-        with replaced(network.text_encoder.embed_tokens, lambda _: rows.to(dtype)), replaced(network.duration_predictor, timed):
+        with replaced(network.text_encoder.embed_tokens, lambda _: rows.to(dtype)), replaced(predictor, timed):
             return at_least_fp32(network(input_ids=ids, speaker_id=voice).waveform)
 
     def compare(rows: Tensor, sounds: Tensor) -> Tensor:

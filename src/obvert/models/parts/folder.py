@@ -15,12 +15,13 @@ TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "*.model")
 """Files of which a tokenizer has one; without any, transformers makes up an empty one."""
 
 
-def read_model(class_name: str, folder: Path) -> Any:
+def read_model(class_name: str, folder: Path, unused: str = "") -> Any:
     """A transformers model in fp32, eval mode, frozen; safetensors only.
 
     Args:
         class_name: of transformers.
         folder: where config.json and the weights lie.
+        unused: how the names of tensors begin that may be missing, since they are not used; all are needed when empty.
 
     Returns:
         The model.
@@ -38,10 +39,9 @@ def read_model(class_name: str, folder: Path) -> Any:
         )
     except Exception as error:
         raise ObvertError(f"need a {class_name} in safetensors in {folder}, got: {_line(error)}") from error
-    if info["missing_keys"]:
-        raise ObvertError(
-            f"the weights in {folder} lack {len(info['missing_keys'])} tensors, e.g. {sorted(info['missing_keys'])[0]}"
-        )
+    missing = sorted(name for name in info["missing_keys"] if not unused or not name.startswith(unused))
+    if missing:
+        raise ObvertError(f"the weights in {folder} lack {len(missing)} tensors, e.g. {missing[0]}")
     return model.requires_grad_(False).eval()
 
 

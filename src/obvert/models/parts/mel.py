@@ -95,9 +95,9 @@ class Mel:
         return cls(filters=filters, rate=rate, window=size, hop=hop, around=around, floor=1e-5, base=math.e, least=1e-6)
 
     def __call__(self, sounds: Tensor) -> Tensor:
-        """The spectrogram; ObvertError for sounds shorter than a frame."""
-        if sounds.shape[-1] < self.window:
-            raise ObvertError(f"need sounds of {self.window} samples or more, got {sounds.shape[-1]}")
+        """The spectrogram; ObvertError for sounds that are too short to be reflected."""
+        if sounds.shape[-1] <= self.around:
+            raise ObvertError(f"need sounds of more than {self.around} samples, got {sounds.shape[-1]}")
         x = pad(sounds[:, None], (self.around, self.around), mode="reflect")[:, 0]
         hann = torch.hann_window(self.window, dtype=x.dtype, device=x.device)
         size = 2 * (len(self.filters) - 1)
