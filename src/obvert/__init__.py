@@ -58,6 +58,7 @@ _HOMES = {
     "Reader": "core",
     "Status": "core",
     "ObvertError": "core",
+    "Writer": "core",
 }
 __all__ = [
     "OTI",
@@ -81,6 +82,7 @@ __all__ = [
     "TextPCA",
     "TranscriptInversion",
     "TreeRing",
+    "Writer",
     "load",
     "metrics",
     "open",

@@ -35,8 +35,16 @@ class Located:
     revision: str = ""
 
 
-Kind = Literal["dual encoder", "autoencoder", "diffusion", "captioner", "recogniser"]
-KINDS: dict[str, Kind] = {"blip": "captioner", "blip-2": "captioner", "whisper": "recogniser"}
+Kind = Literal["dual encoder", "autoencoder", "diffusion", "captioner", "recogniser", "synthesiser"]
+KINDS: dict[str, Kind] = {
+    "blip": "captioner",
+    "blip-2": "captioner",
+    "whisper": "recogniser",
+    "vits": "synthesiser",
+    "speecht5": "synthesiser",
+    "fastspeech2_conformer": "synthesiser",
+    "fastspeech2_conformer_with_hifigan": "synthesiser",
+}
 """transformers' `model_type` -> the kind of all that are not dual encoders."""
 
 

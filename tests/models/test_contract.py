@@ -9,6 +9,7 @@ import pytest
 import slow
 import tiny
 import tiny_readers
+import tiny_writers
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize
@@ -30,8 +31,9 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_every_family_is_here() -> None:
-    dual, readers = ({name.split()[0] for name in families} for families in (slow.FAMILIES, tiny_readers.FAMILIES))
-    assert sorted([*dual, *readers, "autoencoder", "diffusion"]) == names("models")
+    contracts = (slow.FAMILIES, tiny_readers.FAMILIES, tiny_writers.FAMILIES)
+    dual, readers, writers = ({name.replace(":", " ").split()[0] for name in families} for families in contracts)
+    assert sorted([*dual, *readers, *writers, "autoencoder"]) == names("models")
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -100,5 +100,10 @@ class Writer:
 
         Returns:
             (B, C, ...) within the medium's bounds.
+
+        Raises:
+            ObvertError: for no texts.
         """
+        if not texts:
+            raise ObvertError(f"need texts for {self.card.name}, got none")
         return self.write(self.prompt(self.embed(self.tokens(texts))))

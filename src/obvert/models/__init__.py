@@ -12,7 +12,8 @@ from dataclasses import replace
 
 import torch
 
-from obvert.core import Autoencoder, Card, Diffusion, DualEncoder, ObvertError, Reader
+from obvert.core import Autoencoder, Card, Diffusion, DualEncoder, ObvertError, Reader, Writer
+from obvert.core.drawing import as_writer
 from obvert.hub import PIPELINE, is_pipeline, locate, weights_hash
 from obvert.models.parts.frames import by_frames as by_frames
 from obvert.models.parts.torchvision_shim import prepare
@@ -24,7 +25,11 @@ OTHERS = ("open-clip", "autoencoder", "diffusion")
 """Files that no `model_type` of transformers names."""
 
 
-Model = DualEncoder | Autoencoder | Diffusion | Reader
+ALIASES = {"fastspeech2_conformer_with_hifigan": "fastspeech2-conformer"}
+"""`model_type` of those that another file loads."""
+
+
+Model = DualEncoder | Autoencoder | Diffusion | Reader | Writer
 
 
 def load(name: str, *, subfolder: str = "", device: str = "auto", dtype: str = "float32") -> Model:
@@ -38,8 +43,8 @@ def load(name: str, *, subfolder: str = "", device: str = "auto", dtype: str = "
         dtype: "float32", "bfloat16" or "float16": what the frozen weights are cast to, once.
 
     Returns:
-        The model, in eval mode, no weight requiring a gradient: a dual encoder, an autoencoder, a text-to-image model, or
-        a reader, which is a captioner or a speech recogniser.
+        The model, in eval mode, no weight requiring a gradient: a dual encoder, an autoencoder, a text-to-image model,
+        a reader, which is a captioner or a speech recogniser, or a writer, which is a speech synthesiser.
 
     Raises:
         ObvertError: for an unknown model, device or dtype; one line says what there is.
@@ -59,10 +64,10 @@ def load(name: str, *, subfolder: str = "", device: str = "auto", dtype: str = "
     pipeline = (located.folder / PIPELINE).exists() and not (located.folder / "config.json").exists()
     try:
         config = {} if pipeline else json.loads((located.folder / "config.json").read_text())
-        family = "autoencoder" if "_class_name" in config else config.get("model_type", "nothing")
+        family = "autoencoder" if "_class_name" in config else str(config.get("model_type", "nothing"))
     except (OSError, ValueError, AttributeError) as error:
         raise ObvertError(f"need a readable config.json in {whole}, got: {error}") from error
-    family = "diffusion" if pipeline else family
+    family = "diffusion" if pipeline else ALIASES.get(family, family.replace("_", "-"))
     known = [n for n in names("models") if n not in OTHERS]
     if family not in (*known, *OTHERS):
         raise ObvertError(unknown("model type", family, known) + f" (in {whole})")
@@ -77,7 +82,7 @@ def load(name: str, *, subfolder: str = "", device: str = "auto", dtype: str = "
 def load_dual(name: str, *, device: str = "auto", dtype: str = "float32") -> DualEncoder:
     """Load a model that must be a dual encoder; arguments as for `load`. ObvertError when it is another."""
     model = load(name, device=device, dtype=dtype)
-    if isinstance(model, Autoencoder | Diffusion | Reader):
+    if isinstance(model, Autoencoder | Diffusion | Reader | Writer):
         raise ObvertError(f"need a dual encoder such as zoo/clip, got the {_kind(model)} {name}")
     return model
 
@@ -95,6 +100,40 @@ def load_reader(name: str, *, device: str = "auto", dtype: str = "float32") -> R
     model = load(name, device=device, dtype=dtype)
     if not isinstance(model, Reader):
         raise ObvertError(f"need a captioner (blip, blip-2) or a speech recogniser (whisper), got the {_kind(model)} {name}")
+    return model
+
+
+def load_writer(
+    name: str,
+    *,
+    device: str = "auto",
+    dtype: str = "float32",
+    steps: int = 10,
+    guidance: float | None = None,
+    seed: int = 0,
+) -> Writer:
+    """Load a model that must be a text-to-image model or a speech synthesiser.
+
+    Args:
+        name: as for `load`.
+        device: as for `load`.
+        dtype: as for `load`.
+        steps: in which a text-to-image model draws; synthesisers take none.
+        guidance: with which it draws; its usual one when None.
+        seed: of the noise that it draws every picture from.
+
+    Returns:
+        The writer.
+
+    Raises:
+        ObvertError: for what `load` refuses, and for another kind of model.
+    """
+    model = load(name, device=device, dtype=dtype)
+    if isinstance(model, Diffusion):
+        return as_writer(model, steps=steps, guidance=guidance, seed=seed)
+    if not isinstance(model, Writer):
+        need = "a text-to-image pipeline such as zoo/diffusion or a speech synthesiser (vits, speecht5, fastspeech2_conformer)"
+        raise ObvertError(f"need {need}, got the {_kind(model)} {name}")
     return model
 
 
@@ -124,6 +163,8 @@ def load_autoencoder(name: str, *, subfolder: str = "", device: str = "auto", dt
 def _kind(model: Model) -> str:
     if isinstance(model, Reader):
         return "captioner" if model.medium.media == "picture" else "speech recogniser"
+    if isinstance(model, Writer):
+        return "speech synthesiser"
     return {Autoencoder: "autoencoder", Diffusion: "text-to-image model"}.get(type(model), "dual encoder")
 
 

@@ -68,7 +68,7 @@ def read_network(class_name: str, folder: Path, dtype: torch.dtype) -> Any:
         raise ObvertError(f"need a {class_name} in safetensors in {folder}, got: {str(error).splitlines()[0][:200]}") from error
     if info["missing_keys"]:
         raise ObvertError(f"the weights in {folder} lack {len(info['missing_keys'])} tensors, e.g. {info['missing_keys'][0]}")
-    return model.requires_grad_(False).eval()
+    return model.to(dtype).requires_grad_(False).eval()  # without this, some classes stay in fp32
 
 
 def read_autoencoder(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> Autoencoder:
