@@ -14,7 +14,7 @@ from obvert.core import ObvertError
 from obvert.registry import unknown
 from obvert.report import Report, write
 from obvert.store import Run, taken
-from obvert.tasks import cross_the_gap, decoder_inversion
+from obvert.tasks import cross_the_gap, decoder_inversion, invertibility
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class Options:
     """Run a paper's experiments. An interrupted run goes on where it stopped."""
 
     name: tyro.conf.Positional[str]
-    """Of the paper: cross-the-gap, decoder-inversion."""
+    """Of the paper: cross-the-gap, decoder-inversion, invertibility."""
     out: Path
     """Folder to write: report.html, report.json, report.md; models trained on the way lie beside it in OUT.models."""
     overwrite: bool = False
@@ -45,9 +45,17 @@ class DecoderInversion(Options):
     size: decoder_inversion.Size = field(default_factory=decoder_inversion.Size)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Invertibility(Options):
+    """Investigating the invertibility of multimodal latent spaces. An interrupted run goes on where it stopped."""
+
+    size: invertibility.Size = field(default_factory=invertibility.Size)
+
+
 PAPERS: dict[str, tuple[type[Options], Callable[..., Report]]] = {
     "cross-the-gap": (CrossTheGap, cross_the_gap.cross_the_gap),
     "decoder-inversion": (DecoderInversion, decoder_inversion.decoder_inversion),
+    "invertibility": (Invertibility, invertibility.invertibility),
 }
 
 

@@ -66,7 +66,10 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
         )
     if not told:
         warnings.warn(f"{card.name} does not tell its spectrogram; sounds are compared, taken to be of {RATE} Hz", stacklevel=4)
-    asked = {name: value.to(device, dtype if value.is_floating_point() else None) for name, value in _voice(config, folder, card).items()}
+    asked = {
+        name: value.to(device, dtype if value.is_floating_point() else None)
+        for name, value in _voice(config, folder, card).items()
+    }
     factor = config.reduction_factor
 
     def spectrogram(rows: Tensor, frames: int | None) -> Tensor:

@@ -44,7 +44,7 @@ def rows(
         `legibility`, `nearest` words of each place, and what each reader reads of the target and of what is written.
     """
     wanted, seen = (as_file(t.detach().cpu(), model.media) for t in (inversion.target, inversion.features))
-    placed = _places(model, inversion.x)
+    placed = places(model, inversion.x)
     legible = None if placed is None else legibility(placed, model.vocabulary)
     found: list[dict[str, Any]] = []
     said = {name: (reader.read(list(wanted)), reader.read(list(seen))) for name, reader in (readers or {}).items()}
@@ -70,7 +70,7 @@ def _text(inversion: Inversion, i: int) -> str:
     return inversion.texts[i] if inversion.texts else ""
 
 
-def _places(model: Writer, x: Tensor) -> Tensor | None:
+def places(model: Writer, x: Tensor) -> Tensor | None:
     """(B, n, d) rows that can be compared with the vocabulary; None where they are of another length."""
     rows = x if x.ndim == 3 and x.shape[-1] == model.vocabulary.shape[1] else model.states(x)
     return rows if rows.shape[-1] == model.vocabulary.shape[1] else None
@@ -90,10 +90,10 @@ def report(model: Writer, inversion: Inversion, found: list[dict[str, Any]]) -> 
     gallery = []
     for i, row in enumerate(found):
         way: list[tuple[Any, str, bool | None]] = [
-            (_medium(model, media[i]), f"step {step}", None) for step, media in sorted(inversion.snapshot_features.items())
+            (medium_of(model, media[i]), f"step {step}", None) for step, media in sorted(inversion.snapshot_features.items())
         ]
-        way.append((_medium(model, inversion.features[i]), row["nearest"][:60], None))
-        gallery.append(GalleryRow(query=_medium(model, inversion.target[i]), label=row["target"], results={"written": way}))
+        way.append((medium_of(model, inversion.features[i]), row["nearest"][:60], None))
+        gallery.append(GalleryRow(query=medium_of(model, inversion.target[i]), label=row["target"], results={"written": way}))
     trace = inversion.trace.cpu()
     series: dict[str, tuple[Sequence[float], Sequence[float]]] = {
         f"{i + 1}: {row['target']}": (list(map(float, range(len(trace)))), trace[:, i].tolist())
@@ -116,7 +116,7 @@ def report(model: Writer, inversion: Inversion, found: list[dict[str, Any]]) -> 
 
 def _vocabulary(model: Writer, inversion: Inversion, found: list[dict[str, Any]]) -> list[Table]:
     """The nearest words of the first medium's rows, with their cosines."""
-    placed = _places(model, inversion.x)
+    placed = places(model, inversion.x)
     if placed is None:
         return []
     near = nearest_tokens(placed[0], model.vocabulary, k=min(TOP, len(model.vocabulary)))
@@ -135,7 +135,8 @@ NOTE = (
 )
 
 
-def _medium(model: Writer, data: Tensor) -> Medium:
+def medium_of(model: Writer, data: Tensor) -> Medium:
+    """What is written, as a file holds it, to be shown."""
     return Medium(kind=model.media, data=as_file(data.detach().cpu(), model.media), rate=model.rate)
 
 

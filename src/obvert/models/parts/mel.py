@@ -75,9 +75,7 @@ class Mel:
             raise ObvertError(f"need a window, a hop, bands and fmin < fmax <= half the rate for a spectrogram, got {get}")
         size = 2 ** math.ceil(math.log2(window))
         filters = _filters(size, get["num_mel_bins"], get["fmin"], get["fmax"], get["sampling_rate"])
-        return cls(
-            filters=filters, rate=get["sampling_rate"], window=window, hop=hop, around=size // 2, floor=get["mel_floor"]
-        )
+        return cls(filters=filters, rate=get["sampling_rate"], window=window, hop=hop, around=size // 2, floor=get["mel_floor"])
 
     @classmethod
     def vits(cls, rate: int, size: int, hop: int) -> Mel:
