@@ -130,9 +130,7 @@ class _Drawing:
 
     def checked(self, prompts: Tensor, media: Tensor) -> Tensor:
         if media.shape != (len(prompts), *self.shape):
-            raise ObvertError(
-                f"need pictures {(len(prompts), *self.shape)} for {self.model.card.name}, got {tuple(media.shape)}"
-            )
+            raise ObvertError(f"need pictures {(len(prompts), *self.shape)} for {self.model.card.name}, got {tuple(media.shape)}")
         return media.to(self.model.device)
 
     def writer(self) -> Writer:

@@ -47,7 +47,9 @@ class Alphabet:
         try:
             ids = list(self.tokenizer(text).input_ids)
         except ImportError as error:
-            raise ObvertError(f"need what the tokenizer of {self.name} needs, got: {str(error).strip().splitlines()[0]}") from error
+            raise ObvertError(
+                f"need what the tokenizer of {self.name} needs, got: {str(error).strip().splitlines()[0]}"
+            ) from error
         return ids[1::2] if self.blanks else ids
 
     def tokens(self, texts: Sequence[str]) -> Tensor:
@@ -55,7 +57,9 @@ class Alphabet:
         empty, rows = len(self.ids("")), [self.ids(text) for text in texts]
         for text, row in zip(texts, rows, strict=True):
             if len(row) > self.length or (text.strip() and len(row) == empty):
-                raise ObvertError(f"need 1 to {self.length - empty} tokens for {self.name}, got {len(row) - empty} in {text[:60]!r}")
+                raise ObvertError(
+                    f"need 1 to {self.length - empty} tokens for {self.name}, got {len(row) - empty} in {text[:60]!r}"
+                )
         nothing = len(self.table)
         return torch.tensor([row + [nothing] * (self.length - len(row)) for row in rows], device=self.table.device)
 
