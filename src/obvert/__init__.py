@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from obvert import metrics, solvers
-    from obvert.core import Autoencoder, Diffusion, Inversion, ObvertError, Reader, Status
+    from obvert.core import Autoencoder, Diffusion, Inversion, ObvertError, Reader, Status, Writer
     from obvert.features.isoclip import IsoCLIP
     from obvert.features.mean import Mean
     from obvert.features.text_pca import TextPCA

@@ -33,7 +33,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def test_every_family_is_here() -> None:
     contracts = (slow.FAMILIES, tiny_readers.FAMILIES, tiny_writers.FAMILIES)
     dual, readers, writers = ({name.replace(":", " ").split()[0] for name in families} for families in contracts)
-    assert sorted([*dual, *readers, *writers, "autoencoder"]) == names("models")
+    assert sorted([*dual, *readers, *writers, "autoencoder", "chatterbox"]) == names("models")
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny_writers
+import tiny_synthesisers
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -97,7 +97,7 @@ def load(folder: Path) -> Any:
 
 
 def test_what_another_text_is_told(tmp_path: Path) -> None:
-    model = load(tiny_writers.vits(tmp_path / "model").folder)
+    model = load(tiny_synthesisers.vits(tmp_path / "model").folder)
     with pytest.raises(ObvertError, match=r"need 1 to 200 tokens for .*, got 0 in '123'"):
         model.draw(["123"])
     with pytest.raises(ObvertError, match=r"need 1 to 200 tokens for .*, got 201 in 'aaa"):
@@ -110,7 +110,7 @@ def test_what_another_text_is_told(tmp_path: Path) -> None:
 
 
 def test_speech_that_would_never_end_is_cut(tmp_path: Path) -> None:
-    for make in (tiny_writers.vits_without_blanks, tiny_writers.fastspeech2):
+    for make in (tiny_synthesisers.vits_without_blanks, tiny_synthesisers.fastspeech2):
         model = load(make(tmp_path / make.__name__).folder)
         name = next(n for n in model.parameters() if "duration_predictor" in n and n.endswith(("proj.bias", "linear.bias")))
         model.parameters()[name].fill_(7)
@@ -118,14 +118,14 @@ def test_speech_that_would_never_end_is_cut(tmp_path: Path) -> None:
 
 
 def test_silence_after_a_sound_is_not_part_of_it(tmp_path: Path) -> None:
-    model = load(tiny_writers.vits(tmp_path / "model").folder)
+    model = load(tiny_synthesisers.vits(tmp_path / "model").folder)
     told = model.prompt(model.embed(model.tokens(["red moon"])))
     sound = model.write(told)
     assert model.mismatch(told, torch.nn.functional.pad(sound, (0, 5000))) == model.mismatch(told, sound) < 1e-6
 
 
 def test_synthesisers_are_told_from_other_models(tmp_path: Path) -> None:
-    folder = tiny_writers.vits(tmp_path / "model").folder
+    folder = tiny_synthesisers.vits(tmp_path / "model").folder
     assert kind_of(folder) == "synthesiser"
     assert isinstance(obvert.load(str(folder), device="cpu"), obvert.Writer)
     for other in (load_dual, load_reader, load_diffusion, load_autoencoder):
@@ -149,13 +149,13 @@ def another_hop(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "spoil", "message"),
     [
-        (tiny_writers.speecht5, without("vocoder/config.json"), "need a SpeechT5HifiGan in .*vocoder, got none"),
-        (tiny_writers.speecht5, without("vocoder/model.safetensors"), "need a SpeechT5HifiGan in safetensors"),
-        (tiny_writers.speecht5, without("preprocessor_config.json"), "need a readable preprocessor_config.json"),
-        (tiny_writers.speecht5, another_hop, "need a spectrogram of 20 bands every 256 samples in .*, got 20 every 160"),
-        (tiny_writers.speecht5, speaker_of_three, "need a speaker embedding of 4 numbers"),
-        (tiny_writers.fastspeech2, another_hop, "need a spectrogram of 20 bands every 256 samples in .*, got 20 every 160"),
-        (tiny_writers.vits, without("vocab.json"), "need a tokenizer in"),
+        (tiny_synthesisers.speecht5, without("vocoder/config.json"), "need a SpeechT5HifiGan in .*vocoder, got none"),
+        (tiny_synthesisers.speecht5, without("vocoder/model.safetensors"), "need a SpeechT5HifiGan in safetensors"),
+        (tiny_synthesisers.speecht5, without("preprocessor_config.json"), "need a readable preprocessor_config.json"),
+        (tiny_synthesisers.speecht5, another_hop, "need a spectrogram of 20 bands every 256 samples in .*, got 20 every 160"),
+        (tiny_synthesisers.speecht5, speaker_of_three, "need a speaker embedding of 4 numbers"),
+        (tiny_synthesisers.fastspeech2, another_hop, "need a spectrogram of 20 bands every 256 samples in .*, got 20 every 160"),
+        (tiny_synthesisers.vits, without("vocab.json"), "need a tokenizer in"),
     ],
 )
 def test_broken_folders_are_one_line(
@@ -168,13 +168,14 @@ def test_broken_folders_are_one_line(
 
 
 def test_what_a_folder_does_not_tell_is_warned_of(tmp_path: Path) -> None:
-    folder = tiny_writers.speecht5(tmp_path / "one").folder
+    folder = tiny_synthesisers.speecht5(tmp_path / "one").folder
     (folder / "speaker.safetensors").unlink()
     with pytest.warns(UserWarning, match="speaks with an embedding of zeros"):
         load(folder)
-    with pytest.warns(UserWarning) as told:
-        load(tiny_writers.fastspeech2_beside(tmp_path / "other").folder)
-    said = " ".join(str(warning.message) for warning in told)
-    assert "does not tell its spectrogram" in said
-    assert "speaks with the first of its 2 speakers" in said
-    assert "no speaker.safetensors" in said
+    folder = tiny_synthesisers.fastspeech2_beside(tmp_path / "other").folder
+    with (
+        pytest.warns(UserWarning, match="does not tell its spectrogram"),
+        pytest.warns(UserWarning, match="speaks with the first of its 2 speakers"),
+        pytest.warns(UserWarning, match="no speaker.safetensors"),
+    ):
+        load(folder)

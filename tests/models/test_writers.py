@@ -8,6 +8,7 @@ import pytest
 import tiny
 import tiny_writers
 import torch
+from tiny_synthesisers import Truth
 from torch import Tensor
 
 import obvert
@@ -18,7 +19,7 @@ from obvert.registry import names
 pytestmark = pytest.mark.filterwarnings("ignore:.*(does not tell its spectrogram|speaks with)")
 
 
-def read(truth: tiny_writers.Truth, dtype: str = "float32") -> Writer:
+def read(truth: Truth, dtype: str = "float32") -> Writer:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(DTYPES, "float64", torch.float64)
         settings: Any = {"steps": tiny_writers.STEPS, "guidance": truth.guidance, "seed": tiny_writers.SEED}
@@ -26,12 +27,12 @@ def read(truth: tiny_writers.Truth, dtype: str = "float32") -> Writer:
 
 
 @pytest.fixture(scope="module", params=tiny_writers.FAMILIES)
-def truth(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tiny_writers.Truth:
+def truth(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Truth:
     return tiny_writers.FAMILIES[request.param](tmp_path_factory.mktemp("writer") / "model")
 
 
 @pytest.fixture(scope="module")
-def model(truth: tiny_writers.Truth) -> Writer:
+def model(truth: Truth) -> Writer:
     return read(truth)
 
 
@@ -54,7 +55,7 @@ def sloped(error: Any, x: Tensor, length: float) -> None:
         torch.testing.assert_close(slope, (gradient * way).sum(), rtol=0, atol=3e-3 * gradient.norm().item())
 
 
-def test_who_it_is(model: Writer, truth: tiny_writers.Truth) -> None:
+def test_who_it_is(model: Writer, truth: Truth) -> None:
     assert isinstance(model, obvert.Writer)
     assert model.card.family in names("models")
     assert len(model.card.sha256) == 64
@@ -62,7 +63,7 @@ def test_who_it_is(model: Writer, truth: tiny_writers.Truth) -> None:
     assert (model.denoising is None) == (model.medium.media == "sound") == (model.medium.rate is not None)
 
 
-def test_it_is_told_what_its_class_is_told(model: Writer, truth: tiny_writers.Truth) -> None:
+def test_it_is_told_what_its_class_is_told(model: Writer, truth: Truth) -> None:
     ours, theirs = prompts(model, truth.texts), truth.told(list(truth.texts))
     torch.testing.assert_close(ours[:, : theirs.shape[1]], theirs, rtol=0, atol=1e-6)
     assert not ours[:, theirs.shape[1] :].any()
@@ -70,7 +71,7 @@ def test_it_is_told_what_its_class_is_told(model: Writer, truth: tiny_writers.Tr
     assert model.states(ours).ndim == 3
 
 
-def test_it_writes_what_its_class_writes(model: Writer, truth: tiny_writers.Truth) -> None:
+def test_it_writes_what_its_class_writes(model: Writer, truth: Truth) -> None:
     media, low = model.draw(truth.texts), model.medium.bounds[0]
     for found, text in zip(media, truth.texts, strict=True):
         own = truth.written(text)
@@ -82,7 +83,7 @@ def test_it_writes_what_its_class_writes(model: Writer, truth: tiny_writers.Trut
     assert media.shape[1:-1] == model.medium.shape[:-1]
 
 
-def test_prompts_have_the_gradient_of_the_pipelines_own_loop(model: Writer, truth: tiny_writers.Truth) -> None:
+def test_prompts_have_the_gradient_of_the_pipelines_own_loop(model: Writer, truth: Truth) -> None:
     if truth.decoded is None:
         pytest.skip("only pipelines have a loop of their own")
     media = model.draw(truth.texts).flip(0)
@@ -95,7 +96,7 @@ def test_prompts_have_the_gradient_of_the_pipelines_own_loop(model: Writer, trut
     torch.testing.assert_close(*grads, rtol=1e-2, atol=1e-3 * grads[1].abs().max().item())
 
 
-def test_gradients_are_slopes(truth: tiny_writers.Truth) -> None:
+def test_gradients_are_slopes(truth: Truth) -> None:
     model = read(truth, "float64")
     embeddings = model.embed(model.tokens(truth.texts)).double()
     media = model.draw(truth.texts).flip(0).double()
@@ -110,7 +111,7 @@ def test_gradients_are_slopes(truth: tiny_writers.Truth) -> None:
         sloped(lambda x: denoise(model.prompt(model.sentence(x)), media, torch.Generator().manual_seed(1)), own, truth.step)
 
 
-def test_a_batch_equals_its_samples(model: Writer, truth: tiny_writers.Truth) -> None:
+def test_a_batch_equals_its_samples(model: Writer, truth: Truth) -> None:
     told, media = prompts(model, truth.texts), model.draw(truth.texts)
     torch.testing.assert_close(torch.cat([prompts(model, (text,)) for text in truth.texts]), told, rtol=1e-4, atol=1e-5)
     for i in range(2):
@@ -123,7 +124,7 @@ def test_a_batch_equals_its_samples(model: Writer, truth: tiny_writers.Truth) ->
             torch.testing.assert_close(ask(told, other), alone, rtol=1e-4, atol=1e-6)
 
 
-def test_weights_stay_as_they_are(model: Writer, truth: tiny_writers.Truth) -> None:
+def test_weights_stay_as_they_are(model: Writer, truth: Truth) -> None:
     before = tiny.fingerprint(model.parameters())
     x = prompts(model, truth.texts).requires_grad_()
     model.mismatch(x, model.draw(truth.texts)).sum().backward()
@@ -131,7 +132,7 @@ def test_weights_stay_as_they_are(model: Writer, truth: tiny_writers.Truth) -> N
     assert not any(weight.requires_grad for weight in model.parameters().values())
 
 
-def test_what_tokens_are(model: Writer, truth: tiny_writers.Truth) -> None:
+def test_what_tokens_are(model: Writer, truth: Truth) -> None:
     ids, empty = model.tokens(truth.texts), model.tokens([""])
     first, past = model.words
     assert ids.shape == (2, empty.shape[1])
@@ -147,7 +148,7 @@ def test_what_tokens_are(model: Writer, truth: tiny_writers.Truth) -> None:
     assert torch.equal(model.sentence(model.embed(own[:, :0])), model.embed(empty))
 
 
-def test_sixteen_bits_come_near(model: Writer, truth: tiny_writers.Truth) -> None:
+def test_sixteen_bits_come_near(model: Writer, truth: Truth) -> None:
     half, media = read(truth, "bfloat16"), model.draw(truth.texts)
     told = prompts(half, truth.texts)
     assert told.dtype == half.write(told).dtype == torch.float32
@@ -156,7 +157,7 @@ def test_sixteen_bits_come_near(model: Writer, truth: tiny_writers.Truth) -> Non
     torch.testing.assert_close(half.mismatch(told, other), model.mismatch(told, other), rtol=0.3, atol=1e-2)
 
 
-def test_what_does_not_fit_is_told_in_a_line(model: Writer, truth: tiny_writers.Truth) -> None:
+def test_what_does_not_fit_is_told_in_a_line(model: Writer, truth: Truth) -> None:
     told, media = prompts(model, truth.texts), model.draw(truth.texts)
     room = model.words[1] - model.words[0]
     with pytest.raises(ObvertError, match=f"need at most {room} tokens"):

@@ -29,7 +29,7 @@ def run(argv: Sequence[str]) -> int:
         kind = kind_of(ZOO / name.removeprefix("zoo/"))
         print(f"{name}, {kind}: {card['data']}; {card['licence']}; trained for {card['minutes']:.0f} minutes")
         print("  " + ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in card["scores"].items()))
-    print("Also: a local folder (clip, siglip, siglip2, slip; captioners blip, blip-2; speech recognisers whisper),")
-    print("a hub id owner/name[@revision], open_clip:NAME/TAG or open_clip:FOLDER; autoencoders and Stable Diffusion")
-    print("pipelines as diffusers writes them.")
+    print("Also: a local folder (clip, siglip, siglip2, slip; captioners blip, blip-2; speech recognisers whisper; speech")
+    print("synthesisers vits, speecht5, fastspeech2_conformer), a hub id owner/name[@revision], open_clip:NAME/TAG or")
+    print("open_clip:FOLDER, chatterbox:FOLDER; autoencoders, Stable Diffusion and Flux pipelines as diffusers writes them.")
     return 0

@@ -21,7 +21,7 @@ from obvert.registry import module, names, unknown
 
 prepare()  # before anything imports transformers
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-OTHERS = ("open-clip", "autoencoder", "diffusion")
+OTHERS = ("open-clip", "autoencoder", "diffusion", "chatterbox")
 """Files that no `model_type` of transformers names."""
 
 
@@ -37,7 +37,7 @@ def load(name: str, *, subfolder: str = "", device: str = "auto", dtype: str = "
 
     Args:
         name: "zoo/NAME", a local folder, a hub id "owner/name" with an optional "@revision", or
-            "open_clip:NAME/TAG" and "open_clip:FOLDER" with the extra `openclip`.
+            "open_clip:NAME/TAG" and "open_clip:FOLDER" with the extra `openclip`, or "chatterbox:FOLDER" with its package.
         subfolder: the part wanted of a model of several, e.g. "vae"; of a hub, nothing else is downloaded.
         device: "auto", "cpu", "cuda" or "mps".
         dtype: "float32", "bfloat16" or "float16": what the frozen weights are cast to, once.
@@ -53,10 +53,12 @@ def load(name: str, *, subfolder: str = "", device: str = "auto", dtype: str = "
         raise ObvertError(unknown("dtype", dtype, list(DTYPES)))
     place = find_device(device)
     logging.getLogger("transformers").setLevel(logging.ERROR)
-    if name.startswith("open_clip:"):
-        if subfolder:
-            raise ObvertError(f"need no subfolder with open_clip, got {subfolder}")
-        return module("models", "open-clip").load(name.removeprefix("open_clip:"), place, DTYPES[dtype])
+    for package in ("open_clip", "chatterbox"):
+        if name.startswith(f"{package}:"):
+            if subfolder:
+                raise ObvertError(f"need no subfolder with {package}, got {subfolder}")
+            found: Model = module("models", package.replace("_", "-")).load(name.partition(":")[2], place, DTYPES[dtype])
+            return found
     located = locate(name, subfolder)
     whole = f"{name}/{subfolder}" if subfolder else name
     if (located.folder / "open_clip_config.json").exists() and not (located.folder / "config.json").exists():

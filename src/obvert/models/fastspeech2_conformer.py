@@ -26,7 +26,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from obvert.core import Card, ObvertError, Writer
+from obvert.core import Card, Writer
 from obvert.models.parts.folder import read_model, read_tokenizer
 from obvert.models.parts.hooks import replaced
 from obvert.models.parts.mel import Mel
@@ -50,26 +50,15 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
 
     Returns:
         The writer; a model of several voices or languages speaks with the first.
-
-    Raises:
-        ObvertError: for broken files, or a spectrogram that the vocoder does not take.
     """
     acoustic, vocoder = (part.to(device, dtype) for part in _networks(folder))
     config, hop = acoustic.config, math.prod(vocoder.config.upsample_rates)
     speed, config.speaking_speed = config.speaking_speed, 1.0  # applied below, so that lengths stay exact
     told = (folder / "preprocessor_config.json").exists()
-    mel = Mel.speecht5(read_json(folder / "preprocessor_config.json")) if told else Mel.vits(RATE, WINDOW, hop)
-    if (mel.hop, mel.filters.shape[1]) != (hop, config.num_mel_bins) and told:
-        raise ObvertError(
-            f"need a spectrogram of {config.num_mel_bins} bands every {hop} samples in {folder}, got {mel.filters.shape[1]} "
-            f"every {mel.hop}"
-        )
+    mel = Mel.read(folder, config.num_mel_bins, hop) if told else Mel.vits(RATE, WINDOW, hop)
     if not told:
         warnings.warn(f"{card.name} does not tell its spectrogram; sounds are compared, taken to be of {RATE} Hz", stacklevel=4)
-    asked = {
-        name: value.to(device, dtype if value.is_floating_point() else None)
-        for name, value in _voice(config, folder, card).items()
-    }
+    asked = {n: v.to(device, dtype if v.is_floating_point() else v.dtype) for n, v in _voice(config, folder, card).items()}
     factor = config.reduction_factor
 
     def spectrogram(rows: Tensor, frames: int | None) -> Tensor:

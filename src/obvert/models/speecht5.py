@@ -27,7 +27,6 @@ from obvert.core import Card, ObvertError, Writer
 from obvert.models.parts.folder import read_model, read_tokenizer
 from obvert.models.parts.hooks import replaced
 from obvert.models.parts.mel import Mel
-from obvert.models.parts.pipeline import read_json
 from obvert.models.parts.speaking import LENGTH, SECONDS, Alphabet, build
 from obvert.models.parts.towers import at_least_fp32
 from obvert.models.parts.voice import read_speaker
@@ -57,12 +56,7 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
         raise ObvertError(f"need a SpeechT5HifiGan in {folder / 'vocoder'}, got none: put microsoft/speecht5_hifigan there")
     vocoder = read_model("SpeechT5HifiGan", folder / "vocoder").to(device, dtype)
     config, hop = network.config, math.prod(vocoder.config.upsample_rates)
-    mel = Mel.speecht5(read_json(folder / "preprocessor_config.json"))
-    if (mel.hop, mel.filters.shape[1]) != (hop, config.num_mel_bins):
-        raise ObvertError(
-            f"need a spectrogram of {config.num_mel_bins} bands every {hop} samples in {folder}, got {mel.filters.shape[1]} "
-            f"every {mel.hop}"
-        )
+    mel = Mel.read(folder, config.num_mel_bins, hop)
     network.speecht5.decoder.prenet._consistent_dropout = lambda inputs, p: inputs
     speaker = read_speaker(folder, config.speaker_embedding_dim, card.name).to(device, dtype)
     embedding = network.speecht5.encoder.prenet.embed_tokens

@@ -27,9 +27,8 @@ LONG = 512
 def flux(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> Diffusion:
     """A FluxPipeline; arguments as for `load`. ObvertError for a network that takes more than latents and texts."""
     network = read_network("FluxTransformer2DModel", folder / "transformer", dtype).to(device)
-    if network.config.patch_size != 1 or network.config.in_channels != (
-        network.config.out_channels or network.config.in_channels
-    ):
+    config = network.config
+    if config.patch_size != 1 or config.out_channels not in (None, config.in_channels):
         raise ObvertError(f"need a Flux of latents and captions alone in {folder}, got one that takes more")
     short = TextTower.read("CLIPTextModel", folder, "", device, dtype)
     long = TextTower.read("T5EncoderModel", folder, "_2", device, dtype, LONG)
@@ -66,14 +65,14 @@ def flux(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
         device=device,
         dtype=dtype,
         autoencoder=autoencoder,
-        shape=(network.config.in_channels // 4, side, side),
+        shape=(config.in_channels // 4, side, side),
         prediction="flow",
         embed=embed,
         predict=predict,
         schedule=flow_walk(folder, len(places), even=True, most=1.15),
         text=text_side([short], long, condition),
-        guidance=3.5 if network.config.guidance_embeds else 1.0,
-        told=told if network.config.guidance_embeds else None,
+        guidance=3.5 if config.guidance_embeds else 1.0,
+        told=told if config.guidance_embeds else None,
         parameters=lambda: weights(
             autoencoder, {"transformer": network, "text_encoder": short.network, "text_encoder_2": long.network}
         ),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from obvert.core import ObvertError
+from obvert.models.parts.pipeline import read_json
 
 DEFAULTS = {
     "sampling_rate": 16000,
@@ -76,6 +78,27 @@ class Mel:
         size = 2 ** math.ceil(math.log2(window))
         filters = _filters(size, get["num_mel_bins"], get["fmin"], get["fmax"], get["sampling_rate"])
         return cls(filters=filters, rate=get["sampling_rate"], window=window, hop=hop, around=size // 2, floor=get["mel_floor"])
+
+    @classmethod
+    def read(cls, folder: Path, bands: int, hop: int) -> Mel:
+        """The spectrogram that a folder tells in `preprocessor_config.json`.
+
+        Args:
+            folder: of the model.
+            bands: that its acoustic part gives.
+            hop: samples that its vocoder makes of a frame.
+
+        Returns:
+            The spectrogram.
+
+        Raises:
+            ObvertError: where it is not told, or is another.
+        """
+        mel = cls.speecht5(read_json(folder / "preprocessor_config.json"))
+        got = (mel.filters.shape[1], mel.hop)
+        if got != (bands, hop):
+            raise ObvertError(f"need a spectrogram of {bands} bands every {hop} samples in {folder}, got {got[0]} every {got[1]}")
+        return mel
 
     @classmethod
     def vits(cls, rate: int, size: int, hop: int) -> Mel:
