@@ -140,8 +140,10 @@ class WriterInversion(Method):
 
     @torch.no_grad()
     def written(self, model: Writer, x: Tensor) -> Tensor:
-        """The media of what was found."""
-        return torch.cat([model.write(self.prompts(model, part)) for part in x.split(self.batch)])
+        """The media of what was found; sounds that are not as long as the longest end in silence."""
+        parts = [model.write(self.prompts(model, part)) for part in x.split(self.batch)]
+        longest = max(part.shape[-1] for part in parts)
+        return torch.cat([torch.nn.functional.pad(part, (0, longest - part.shape[-1])) for part in parts])
 
     @torch.no_grad()
     def spelled(self, model: Writer, x: Tensor) -> list[str]:
