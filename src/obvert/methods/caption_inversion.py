@@ -5,6 +5,7 @@
 `naive` is what was published: the network's own numbers, from Gaussian noise, and nothing but the cross-entropy. The text is
 met within some hundred steps; people see noise. `regularised` searches among pictures rather than numbers: a spectrum that
 falls as natural ones do, coarse before fine, and a loss that must hold for shifted, turned and recoloured views of the picture.
+Its settings were chosen on zoo/captioner by an independent dual encoder, on targets and seeds that nothing is reported of.
 
 References:
     | Investigating the Invertibility of Multimodal Latent Spaces (2025)
@@ -27,7 +28,7 @@ from obvert.parametrisations.multi_resolution import MultiResolution
 from obvert.solvers.adam import Adam
 from obvert.views.affine import Affine
 from obvert.views.colour_shift import ColourShift
-from obvert.views.jitter import Jitter
+from obvert.views.noise import Noise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +44,9 @@ class CaptionInversion(ReaderInversion):
 
     @classmethod
     def regularised(cls, **settings: Any) -> CaptionInversion:
-        """Ours: a sum of grids, coarse before fine, that must be read as wanted in several views at once."""
-        views = (Jitter(), Affine(), ColourShift())
-        priors = (0.2 * TotalVariation(),)
-        inner = CoarseToFine(inner=MultiResolution())
-        method = cls(parametrisation=inner, views=views, looks=2, priors=priors, solver=Adam(lr=0.05), steps=400)
+        """Ours: a sum of grids, coarse before fine, that must be read as wanted turned, recoloured and in noise."""
+        views = (Affine(degrees=10, zoom=1.3, shift=0.12), ColourShift(), Noise(least=10, most=30))
+        inner = CoarseToFine(inner=MultiResolution(scale=0.02, fine=2))
+        priors = (0.5 * TotalVariation(),)
+        method = cls(parametrisation=inner, views=views, looks=2, priors=priors, solver=Adam(lr=0.02), steps=300)
         return replace(method, **settings)
