@@ -55,7 +55,7 @@ class SynthesiserRecipe:
     """Steps of training of the acoustic model."""
     batch: int = 16
     """Phrases in a step."""
-    vocoder_steps: int = 1500
+    vocoder_steps: int = 800
     """Steps of training of the vocoder."""
     crop: int = 32
     """Frames that the vocoder learns from at a time; a batch as large."""
