@@ -101,7 +101,7 @@ def read(model: Any, sounds: list[np.ndarray]) -> list[str]:
 
     Args:
         model: fp32, in eval mode.
-        sounds: (S,) in [-1, 1] at 16 kHz, of 3 seconds at most.
+        sounds: (S,) in [-1, 1] at 16 kHz; what goes on for longer than 3 seconds is cut.
 
     Returns:
         A text for each.
@@ -109,7 +109,8 @@ def read(model: Any, sounds: list[np.ndarray]) -> list[str]:
     bank, words = filters(model.config.num_mel_bins), tokenizer()
     found: list[str] = []
     for first in range(0, len(sounds), 64):
-        padded = np.stack([np.pad(sound, (0, SECONDS * RATE - len(sound))) for sound in sounds[first : first + 64]])
+        cut = [sound[: SECONDS * RATE] for sound in sounds[first : first + 64]]
+        padded = np.stack([np.pad(sound, (0, SECONDS * RATE - len(sound))) for sound in cut])
         mels = log_mel(torch.from_numpy(padded).float(), bank)
         ids = model.generate(input_features=mels, language="en", task="transcribe", do_sample=False, num_beams=1)
         found += words.batch_decode(ids, skip_special_tokens=True)

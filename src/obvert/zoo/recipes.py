@@ -43,7 +43,7 @@ RECIPES: dict[str, Trains] = {
     "captioner-2": CaptionerRecipe(width=144, heads=3, steps=4000, seed=10),
     "speech-recogniser": RecogniserRecipe(),
     "speech-recogniser-2": RecogniserRecipe(
-        accents=OTHER_ACCENTS, variants=OTHER_VARIANTS, width=112, layers=4, mels=64, steps=1400, seed=10
+        accents=OTHER_ACCENTS, variants=OTHER_VARIANTS, width=112, layers=4, mels=64, steps=1000, seed=10
     ),
     "speech-synthesiser": SynthesiserRecipe(),
 }

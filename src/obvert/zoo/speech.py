@@ -32,7 +32,7 @@ WHERE = ("on", "under", "near", "in", "behind")
 WHEN = ("now", "again", "today")
 ACCENTS = ("en-us", "en", "en-gb-scotland")
 VARIANTS = ("m1", "m2", "m3", "m4", "m5", "m7", "f1", "f3", "f4")
-OTHER_ACCENTS = ("en-us", "gmw/en-GB-x-rp", "gmw/en-029")
+OTHER_ACCENTS = ("en-us", "gmw/en-GB-x-rp", "en-gb-scotland")
 OTHER_VARIANTS = ("m1", "m3", "m5", "m8", "f1", "f4", "f5")
 HELD_OUT_VARIANTS = ("m6", "f2")
 

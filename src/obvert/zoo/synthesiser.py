@@ -55,7 +55,7 @@ class SynthesiserRecipe:
     """Steps of training of the acoustic model."""
     batch: int = 16
     """Phrases in a step."""
-    vocoder_steps: int = 1500
+    vocoder_steps: int = 800
     """Steps of training of the vocoder."""
     crop: int = 32
     """Frames that the vocoder learns from at a time; a batch as large."""
@@ -210,6 +210,6 @@ def examine(model: Any, judge: str, count: int = 100) -> dict[str, float]:
     texts = phrases(count, HELD_OUT + 2, held_out=True)
     sounds = say(model.eval(), texts)
     hearing = read_model("WhisperForConditionalGeneration", locate(judge).folder)
-    heard = read(hearing, [sound[: 3 * RATE] for sound in sounds])
+    heard = read(hearing, sounds)
     seconds = float(np.mean([len(sound) for sound in sounds])) / RATE
     return {"wer": round(word_error_rate(heard, texts), 4), "seconds": round(seconds, 2)}
