@@ -83,7 +83,8 @@ class _Drawing:
         self.model, self.text, self.guidance = model, text, guidance
         self.walk, self.points = model.schedule(steps), model.schedule(TIMES)
         self.noise = draw_noise(model.shape, 1, seed).to(model.device)
-        self.empty = self.condition(self.text.vocabulary[self.text.tokens([""])].float())
+        rows = text.vocabulary[text.tokens([""])].float()
+        self.empty, self.told = self.condition(rows), rows.shape[1:]
         self.packing = _Packing.of(self.empty)
         self.shape = (model.autoencoder.channels or 3, *_pixels(model))
 
@@ -92,9 +93,9 @@ class _Drawing:
         return self.text.condition(embeddings)
 
     def prompt(self, embeddings: Tensor) -> Tensor:
-        wanted = (self.text.tokens([""]).shape[1], self.text.vocabulary.shape[1])
-        if embeddings.shape[1:] != wanted:
-            raise ObvertError(f"need embeddings (B, {wanted[0]}, {wanted[1]}), got {tuple(embeddings.shape)}")
+        if embeddings.shape[1:] != self.told:
+            name, (length, width) = self.model.card.name, self.told
+            raise ObvertError(f"need embeddings (B, {length}, {width}) for {name}, got {tuple(embeddings.shape)}")
         return self.packing.pack(self.text.condition(embeddings.to(self.model.device)))
 
     def latents(self, prompts: Tensor) -> Tensor:
@@ -114,8 +115,9 @@ class _Drawing:
         return self.model.autoencoder.decode(self.latents(prompts.to(self.model.device)))
 
     def mismatch(self, prompts: Tensor, media: Tensor) -> Tensor:
+        wanted = self.checked(prompts, media)
         drawn = _lean(self.model.autoencoder.to_media, self.latents(prompts))
-        return (drawn - self.checked(prompts, media)).square().flatten(1).mean(1)
+        return (drawn - wanted).square().flatten(1).mean(1)
 
     def denoising(self, prompts: Tensor, media: Tensor, generator: torch.Generator) -> Tensor:
         with torch.no_grad():
