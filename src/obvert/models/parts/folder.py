@@ -33,6 +33,7 @@ def read_model(class_name: str, folder: Path, unused: str = "") -> Any:
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()  # what it warns of is checked here, or of no concern
     try:
         model, info = getattr(transformers, class_name).from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
