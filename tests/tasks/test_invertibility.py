@@ -10,7 +10,7 @@ import pytest
 from obvert.cli import main
 from obvert.core import ObvertError
 from obvert.tasks._invertibility_writers import shared_words
-from obvert.tasks.invertibility import Size, kinds, of_kinds
+from obvert.tasks.invertibility import READERS, WRITERS, Size, kinds, of_kinds
 from obvert.zoo.scenes import COLOURS, SHAPES
 
 
@@ -46,7 +46,7 @@ def test_a_run_in_miniature(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert main(argv) == 0
     claims = json.loads(capsys.readouterr().out)
     assert all(claim["holds here"] in ("yes", "unclear", "no, the opposite") for claim in claims)
-    assert {claim["features"].split(":")[0] for claim in claims} == {"zoo/captioner", "zoo/diffusion"}
+    assert {claim["features"].split(":")[0] for claim in claims} == {*READERS, *WRITERS}
     rows = json.loads((tmp_path / "run" / "report.json").read_text())["rows"]
     by = {(row["task"], row["features"]): row for row in rows if row["task"] != "claims"}
     assert by["readings of zoo/captioner", "data"]["match"] > by["readings of zoo/captioner", "noise"]["match"]

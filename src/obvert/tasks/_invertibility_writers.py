@@ -24,6 +24,8 @@ from obvert.tasks.writing import medium_of, method_of, places
 
 Watch = Callable[[str], Progress | None]
 NAIVE, OURS, DATA, NOISE = "naive", "regularised", "true prompt", "random prompt"
+PLACES = 8
+"""Tokens of a random prompt."""
 MEASURES = ("again_db", "legibility", "words_found", "cycle")
 
 
@@ -44,7 +46,8 @@ def search(
 def compete(
     model: Writer,
     readers: Mapping[str, Reader],
-    targets: Callable[[int], tuple[list[str], Tensor]],
+    texts: Sequence[str],
+    real: Callable[[int], Tensor],
     *,
     steps: dict[str, int],
     seeds: int,
@@ -56,7 +59,8 @@ def compete(
     Args:
         model: the writer.
         readers: that read what is written again.
-        targets: seed -> texts and their media (B, C, ...).
+        texts: B of them, that the media show or say.
+        real: seed -> (B, C, ...) media.
         steps: of each preset.
         seeds: how many.
         run: where finished searches are kept.
@@ -68,16 +72,16 @@ def compete(
     rows: list[dict[str, Any]] = []
     gallery: list[GalleryRow] = []
     for seed in range(seeds):
-        texts, wanted = targets(seed)
+        wanted = real(seed)
         said = {name: reader.read(list(as_file(wanted, model.media))) for name, reader in readers.items()}
-        true = model.embed(model.tokens(texts))
-        draw = torch.randn(true.shape[1:], generator=torch.Generator().manual_seed(seed))
-        table = model.vocabulary.float()
-        random = (table.mean() + table.std() * draw).expand_as(true)
+        ids, table = model.tokens(texts), model.vocabulary.float()
+        draw = torch.randn(PLACES, table.shape[1], generator=torch.Generator().manual_seed(seed))
+        random = model.sentence((table.mean() + table.std() * draw).expand(len(texts), -1, -1))
+        true = model.embed(ids)
         with torch.no_grad():
             given = {
-                DATA: (true, model.write(model.prompt(true)), texts),
-                NOISE: (random, model.write(model.prompt(random)), [""] * len(texts)),
+                DATA: (true[:, model.words[0] :][:, :1], model.write(model.prompt(true)), list(texts)),
+                NOISE: (random[:, model.words[0] :][:, :PLACES], model.write(model.prompt(random)), [""] * len(texts)),
             }
         for preset in (NAIVE, OURS):
             given[preset] = search(model, preset, wanted, steps[preset], seed, run, progress)

@@ -9,27 +9,33 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from obvert.core import ObvertError
-from obvert.core.drawing import as_writer
-from obvert.models import load_diffusion, load_reader
+from obvert.hub import ZOO
+from obvert.media import read
+from obvert.models import load_reader, load_writer
 from obvert.provenance import versions
 from obvert.report import Block, Report, Table, Text
 from obvert.store import Run
 from obvert.tasks import _invertibility_readers as readers
 from obvert.tasks import _invertibility_writers as writers
-from obvert.tasks._claims import STUDENT, summarise
+from obvert.tasks._claims import STUDENT, Claim, summarise
 from obvert.tasks.reading import judges_of
 from obvert.tasks.writing import readers_of
 from obvert.zoo.exam import HELD_OUT, pictures
 from obvert.zoo.scenes import COLOURS, SHAPES, Mention, Scene, caption, sample
 
-CAPTIONER, GENERATOR = "zoo/captioner", "zoo/diffusion"
+READERS = ("zoo/captioner", "zoo/speech-recogniser")
+WRITERS = ("zoo/diffusion", "zoo/speech-synthesiser")
+Given = tuple[list[str], Callable[[int], Tensor]]
+"""Targets, and seed -> real media (B, C, ...) that should be read as them."""
 PLAIN = Mention(size=False, texture=False, tone=False)
 
 
@@ -65,34 +71,26 @@ def invertibility(
     """
     size = size or Size()
     steps = {readers.NAIVE: size.steps, readers.OURS: size.steps}
-    captioner = load_reader(CAPTIONER)
-    targets = kinds(size.targets)
-    rows, blocks = readers.compete(
-        captioner,
-        judges_of(CAPTIONER, "picture"),
-        targets,
-        lambda seed: torch.stack(pictures(of_kinds(targets, seed))),
-        steps=steps,
-        seeds=size.seeds,
-        run=run,
-        progress=progress,
-    )
-    found = readers.claims(rows, CAPTIONER, "picture")
-    generator = as_writer(load_diffusion(GENERATOR))
-    more, shown = writers.compete(
-        generator,
-        readers_of(GENERATOR),
-        lambda seed: (targets, torch.stack(pictures(of_kinds(targets, seed)))),
-        steps=steps,
-        seeds=size.seeds,
-        run=run,
-        progress=progress,
-    )
-    rows += more
-    found += writers.claims(rows, GENERATOR)
+    rows: list[dict[str, Any]] = []
+    blocks: list[Block] = []
+    found: list[Claim] = []
+    given = {"picture": scenes(size.targets), "sound": recordings(size.targets)}
+    for name in READERS:
+        reader = load_reader(name)
+        texts, real = given[reader.media]
+        judges = judges_of(name, reader.media)
+        more, shown = readers.compete(reader, judges, texts, real, steps=steps, seeds=size.seeds, run=run, progress=progress)
+        rows, blocks, found = rows + more, blocks + shown, found + readers.claims(more, name, reader.media)
+    for name in WRITERS:
+        writer = load_writer(name)
+        texts, real = given[writer.media]
+        more, shown = writers.compete(
+            writer, readers_of(name), texts, real, steps=steps, seeds=size.seeds, run=run, progress=progress
+        )
+        rows, blocks, found = rows + more, blocks + shown, found + writers.claims(more, name)
     claims = [claim.row() for claim in found]
     means = summarise(rows)
-    tables: list[Block] = [readers.table(means, CAPTIONER), writers.table(means, GENERATOR)]
+    tables: list[Block] = [*(readers.table(means, name) for name in READERS), *(writers.table(means, name) for name in WRITERS)]
     held = sum(claim["holds here"] == "yes" for claim in claims)
     told = [
         {"task": "claims", "model": "zoo", "features": c["claim"]} | {k: v for k, v in c.items() if k != "claim"} for c in claims
@@ -104,7 +102,6 @@ def invertibility(
             Table(title="Claims and what holds here", rows=claims, intervals={"here": "here_interval"}, note=CLAIMS),
             *tables,
             *blocks,
-            *shown,
             Text(title="How to read this", lines=READING),
         ],
         rows=means + told,
@@ -117,8 +114,22 @@ READING = [
     "Data are held-out scenes of the same kinds, and true prompts: what the judges give at best. Noise is where the naive "
     "search starts: what they give for nothing.",
     "A naive search lies in the space of the network's input; saved as a picture it is clipped, and may no longer be read so.",
-    "The other captioner was trained from another seed at another width; the dual encoder saw neither of them.",
+    "Independent readers were trained from other seeds at other sizes; the dual encoder saw none of them.",
 ]
+
+
+def scenes(count: int) -> Given:
+    """Single things, and held-out scenes of them."""
+    targets = kinds(count)
+    return targets, lambda seed: torch.stack(pictures(of_kinds(targets, seed)))
+
+
+def recordings(count: int) -> Given:
+    """Phrases, and held-out recordings of them, the same for every seed."""
+    files = sorted((ZOO / "speech-recogniser" / "examples").glob("*.wav"))[:count]
+    model = load_reader("zoo/speech-recogniser")
+    sounds = readers.stacked([read(file, model).data for file in files])
+    return [file.stem.replace("-", " ") for file in files], lambda seed: sounds
 
 
 def kinds(count: int) -> list[str]:

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from obvert.core import DualEncoder, Inversion, ObvertError, Reader, Status
-from obvert.hub import zoo
-from obvert.media import Medium
+from obvert.hub import ZOO, zoo
+from obvert.media import Medium, read
 from obvert.methods._reading import ReaderInversion
 from obvert.methods.caption_inversion import CaptionInversion
 from obvert.methods.transcript_inversion import TranscriptInversion
@@ -219,12 +219,14 @@ def judges_of(name: str, media: str, *, readers: Sequence[str] | None = None, en
         encoder: name of a dual encoder, for pictures; zoo/clip for a zoo model when None, none when "".
 
     Returns:
-        The judges; of zoo models, held-out scenes are what is real.
+        The judges; of zoo models, held-out scenes and recordings are what is real.
     """
     own = name.startswith("zoo/")
     loaded = {one: load_reader(one) for one in ([j for j in JUDGES.get(name, []) if j in zoo()] if readers is None else readers)}
     eye = ("zoo/clip" if own else "") if encoder is None else encoder
-    if media != "picture" or not eye:
+    if media == "sound":
+        return Judges(readers=loaded, real=real_recordings() if own else ())
+    if not eye:
         return Judges(readers=loaded)
     return Judges(readers=loaded, encoder=load_dual(eye), real=real_scenes() if own else ())
 
@@ -235,3 +237,9 @@ def real_scenes(count: int = 256) -> list[Tensor]:
     from obvert.zoo.scenes import sample
 
     return pictures(sample(count, HELD_OUT + 101))
+
+
+def real_recordings() -> list[Tensor]:
+    """Held-out phrases as they were spoken, what is real to the zoo's recognisers."""
+    model = load_reader("zoo/speech-recogniser")
+    return [read(file, model).data for file in sorted((ZOO / "speech-recogniser" / "examples").glob("*.wav"))]
