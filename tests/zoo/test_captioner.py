@@ -14,6 +14,7 @@ import torch
 import obvert.zoo.captioner as captioner
 from obvert.hub import locate
 from obvert.zoo.captioner import CANONICAL, CaptionerRecipe, bare, begin, caption_loss, encode, name, ways
+from obvert.zoo.draw import draw
 from obvert.zoo.scenes import OPPOSITE, sample
 
 SMALL = CaptionerRecipe(width=16, heads=2, layers=1, text_layers=1, steps=2, batch=4, pool=8)
@@ -55,6 +56,20 @@ def test_the_trained_tower_is_taken_over_exactly() -> None:
         for layer, other in zip(tower.encoder.layers, trained.encoder.layers, strict=True):
             hidden, given = layer(hidden), other(given, attention_mask=None)
     torch.testing.assert_close(hidden, given, rtol=1e-4, atol=1e-4)
+
+
+def test_a_clip_tower_is_taken_over_nearly() -> None:
+    from transformers import CLIPModel
+
+    tower = CaptionerRecipe(start="zoo/clip").build().vision_model.eval()
+    begin(tower, "zoo/clip")
+    trained = CLIPModel.from_pretrained(locate("zoo/clip").folder, dtype=torch.float32).vision_model.eval()
+    pictures = draw(sample(16, 5)).float() / 127.5 - 1
+    with torch.no_grad():
+        given = trained.pre_layrnorm(trained.embeddings(pictures))
+        found = tower.embeddings(pictures)
+    torch.testing.assert_close(found[:, 0], given[:, 0], rtol=1e-4, atol=1e-4)  # the class token exactly
+    assert (found - given)[:, 1:].square().mean() < 0.2 * given[:, 1:].square().mean()
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,7 @@ class CaptionerRecipe:
     """How a captioner of the zoo is made."""
 
     start: str = ""
-    """A zoo SigLIP as wide and deep whose trained image tower is begun with; "" to begin at random."""
+    """A zoo CLIP or SigLIP as wide and deep whose trained image tower is begun with; "" to begin at random."""
     width: int = 128
     """Of both halves."""
     heads: int = 2
@@ -94,7 +94,7 @@ class CaptionerRecipe:
             "eos_token_id": 3,
             "sep_token_id": 3,
         }
-        act = "gelu_pytorch_tanh" if self.start else "gelu"
+        act = _settings(self.start)["vision_config"]["hidden_act"] if self.start else "gelu"
         vision = common | {"num_hidden_layers": self.layers, "image_size": SIDE, "patch_size": 8, "hidden_act": act}
         return BlipForConditionalGeneration(BlipConfig(text_config=text, vision_config=vision))
 
@@ -164,19 +164,40 @@ def caption_loss(model: Any, pictures: Tensor, ids: Tensor) -> Tensor:
 
 @torch.no_grad()
 def begin(tower: Any, start: str) -> None:
-    """Copy the image tower of a zoo SigLIP into a BLIP's. The class token, which a SigLIP lacks, stays as it is."""
-    trained = read_model("SiglipModel", locate(start).folder).vision_model
-    tower.embeddings.patch_embedding.load_state_dict(trained.embeddings.patch_embedding.state_dict())
-    tower.embeddings.position_embedding[0, 1:] = trained.embeddings.position_embedding.weight
-    for layer, given in zip(tower.encoder.layers, trained.encoder.layers, strict=True):
+    """Copy the image tower of a zoo CLIP or SigLIP into a BLIP's.
+
+    A SigLIP lacks the class token, which stays as it is. A CLIP normalises its embeddings, which a BLIP does not: they are
+    taken over with that normalisation folded in, its deviation the mean over scenes.
+    """
+    clip = _settings(start)["model_type"] == "clip"
+    trained = read_model("CLIPModel" if clip else "SiglipModel", locate(start).folder).vision_model
+    given, taken = trained.embeddings, tower.embeddings
+    if clip:
+        norm = trained.pre_layrnorm
+        deviation = given(draw(sample(64, seed=1)).float() / 127.5 - 1)[:, 1:].std(-1).mean()
+        kernel, positions = given.patch_embedding.weight, given.position_embedding.weight
+        taken.patch_embedding.weight.copy_((kernel - kernel.mean(0)) * norm.weight.view(-1, 1, 1, 1) / deviation)
+        taken.patch_embedding.bias.zero_()
+        centred = positions - positions.mean(-1, keepdim=True)
+        taken.position_embedding[0].copy_(centred * norm.weight / deviation + norm.bias)
+        taken.class_embedding.copy_(norm(given.class_embedding + positions[0]) - taken.position_embedding[0, 0])
+    else:
+        taken.patch_embedding.load_state_dict(given.patch_embedding.state_dict())
+        taken.position_embedding[0, 1:] = given.position_embedding.weight
+    for layer, other in zip(tower.encoder.layers, trained.encoder.layers, strict=True):
         for part in ("layer_norm1", "layer_norm2", "mlp"):
-            getattr(layer, part).load_state_dict(getattr(given, part).state_dict())
-        attention = given.self_attn
+            getattr(layer, part).load_state_dict(getattr(other, part).state_dict())
+        attention = other.self_attn
         layer.self_attn.projection.load_state_dict(attention.out_proj.state_dict())
         for kind in ("weight", "bias"):
             joined = torch.cat([getattr(p, kind) for p in (attention.q_proj, attention.k_proj, attention.v_proj)])
             getattr(layer.self_attn.qkv, kind).copy_(joined)
     tower.post_layernorm.load_state_dict(trained.post_layernorm.state_dict())
+
+
+def _settings(start: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((locate(start).folder / "config.json").read_text())
+    return found
 
 
 def examine(model: Any, count: int = 512) -> dict[str, float]:
