@@ -65,8 +65,8 @@ def run(argv: Sequence[str]) -> int:
     if not options.target:
         raise ObvertError("need at least one --target, got none")
     taken(options.out, overwrite=options.overwrite)
-    model = load_model(options)
-    names = options.judges.split(",") if options.judges not in (None, "") else None if options.judges is None else []
+    model = load_model(options.model, options.device, options.dtype)
+    names = None if options.judges is None else [one for one in options.judges.split(",") if one]
     with bars(options.json) as bar:
         if isinstance(model, Reader):
             model = model.ask(options.ask) if options.ask else model
@@ -92,21 +92,19 @@ def run(argv: Sequence[str]) -> int:
     return int((inversion.status == int(Status.NON_FINITE)).any())
 
 
-def load_model(options: Options) -> Reader | Writer:
-    """The reader or writer that is asked for; ObvertError for a model that is neither, with what it is good for."""
+def load_model(name: str, device: str, dtype: str) -> Reader | Writer:
+    """The reader or writer of that name; ObvertError for a model that is neither, with what it is good for."""
     from obvert.core import Autoencoder, Diffusion
     from obvert.core.drawing import as_writer
     from obvert.models import load
 
-    model = load(options.model, device=options.device, dtype=options.dtype)
+    model = load(name, device=device, dtype=dtype)
     if isinstance(model, Diffusion):
         return as_writer(model)
     if isinstance(model, Reader | Writer):
         return model
-    other = (
-        "an autoencoder: see obvert decode-invert" if isinstance(model, Autoencoder) else "a dual encoder: see obvert oti, ovi"
-    )
-    raise ObvertError(f"need a model that reads or writes, such as zoo/captioner, got {options.model}, {other}")
+    other = "an autoencoder: see obvert decode-invert" if isinstance(model, Autoencoder) else "a dual encoder: see obvert oti"
+    raise ObvertError(f"need a model that reads or writes, such as zoo/captioner, got {name}, {other}")
 
 
 def shaped(method: Any, options: Options) -> Any:

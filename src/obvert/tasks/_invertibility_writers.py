@@ -20,7 +20,7 @@ from obvert.report import Block, Gallery, GalleryRow, Table
 from obvert.store import Run
 from obvert.tasks._claims import Claim, differences
 from obvert.tasks.reading import as_file
-from obvert.tasks.writing import medium_of, method_of, places
+from obvert.tasks.writing import again_db, medium_of, method_of, places
 
 Watch = Callable[[str], Progress | None]
 NAIVE, OURS, DATA, NOISE = "naive", "regularised", "true prompt", "random prompt"
@@ -120,10 +120,8 @@ def _judged(
 ) -> dict[str, float | None]:
     placed = places(model, x)
     cycles = [float(exact_match(reader.read(list(media)), said[name]).mean()) for name, reader in readers.items()]
-    length = min(media.shape[-1], wanted.shape[-1])
-    wrong = (media[..., :length] - wanted[..., :length]).square().flatten(1).mean(1)
     return {
-        "again_db": 10 * wrong.clamp(min=1e-12).log10().mean().item(),
+        "again_db": again_db(media, wanted).mean().item(),
         "legibility": None if placed is None else legibility(placed, model.vocabulary).mean().item(),
         "words_found": fmean(shared_words(found, text) for found, text in zip(words, texts, strict=True)),
         "cycle": fmean(cycles) if cycles else None,

@@ -53,7 +53,7 @@ def rows(
         row: dict[str, Any] = {"task": inversion.method, "target": name}
         row["again_db"] = None
         if model.media == "picture":
-            row["again_db"] = 10 * (seen[i] - wanted[i]).square().mean().clamp(min=1e-12).log10().item()
+            row["again_db"] = again_db(seen[i : i + 1], wanted[i : i + 1]).item()
         else:
             length = min(seen.shape[-1], wanted.shape[-1])
             quality = sound_quality(wanted[i : i + 1, :, :length], seen[i : i + 1, :, :length], model.rate or 16_000)
@@ -133,6 +133,13 @@ NOTE = (
     "again db: mean squared error of the picture that is written again. legibility: mean cosine with the nearest words, 1 for "
     "real prompts. reads, reads again: what a reader says of the target and of what is written; cycle: whether that is the same."
 )
+
+
+def again_db(seen: Tensor, wanted: Tensor) -> Tensor:
+    """(B,) mean squared error of media (B, C, ...) in decibels, over the length of the shorter."""
+    length = min(seen.shape[-1], wanted.shape[-1])
+    wrong = (seen[..., :length] - wanted[..., :length]).square().flatten(1).mean(1)
+    return 10 * wrong.clamp(min=1e-12).log10()
 
 
 def medium_of(model: Writer, data: Tensor) -> Medium:
