@@ -43,7 +43,7 @@ RECIPES: dict[str, Trains] = {
     "captioner-2": CaptionerRecipe(start="zoo/clip", text_layers=3, steps=1600, lr=1e-3, seed=10),
     "speech-recogniser": RecogniserRecipe(),
     "speech-recogniser-2": RecogniserRecipe(
-        accents=OTHER_ACCENTS, variants=OTHER_VARIANTS, width=112, layers=4, mels=64, steps=1000, seed=10
+        accents=OTHER_ACCENTS, variants=OTHER_VARIANTS, width=112, layers=4, mels=64, steps=2000, cycles=2, seed=10
     ),
     "speech-synthesiser": SynthesiserRecipe(),
 }

@@ -72,6 +72,8 @@ class RecogniserRecipe:
     """Phrases in a step."""
     lr: float = 1.5e-3
     """Highest learning rate of AdamW, ten times that for Muon; 100 steps of warm-up, then a cosine."""
+    cycles: int = 1
+    """Equal parts of the training, each from the highest rate down."""
     pool: int = 8000
     """Phrases spoken beforehand; every pass over them shifts, scales, masks and disturbs them otherwise."""
     seed: int = 0
@@ -131,7 +133,8 @@ class RecogniserRecipe:
             sounds = torch.from_numpy(np.stack([disturbed(heard.wave(i), rng) for i in rows]))
             return self.loss(whole, masked(log_mel(sounds, bank), rng), encode([heard.texts[i] for i in rows]))
 
-        minutes = fit(whole.train(), loss, steps=self.steps, lr=self.lr, folder=folder, recipe=repr(self), report=report)
+        common: dict[str, Any] = {"cycles": self.cycles, "recipe": repr(self), "report": report}
+        minutes = fit(whole.train(), loss, steps=self.steps, lr=self.lr, folder=folder, **common)
         return model.eval(), minutes
 
     def loss(self, whole: nn.ModuleDict, mels: Tensor, ids: Tensor) -> Tensor:
