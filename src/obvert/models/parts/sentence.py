@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from obvert.core import Card, ObvertError
-from obvert.hub import locate, weights_hash
+from obvert.hub import Located, locate, weights_hash
 from obvert.metrics.meaning import Tokens
 from obvert.models import find_device
 from obvert.models.parts.folder import read_model, read_tokenizer
@@ -75,10 +75,8 @@ def load_text_judge(name: str = "", *, layer: int = -1, device: str = "cpu") -> 
     Raises:
         ObvertError: when it is not there, is no encoder, or has no such layer.
     """
-    folder, revision = _packaged(), ""
-    if name:
-        located = locate(name)
-        folder, revision = located.folder, located.revision
+    located = locate(name) if name else Located(name=PACKAGE, folder=_packaged())
+    folder, revision = located.folder, located.revision
     model = read_model("AutoModel", folder, unused="pooler.")
     if model.config.is_encoder_decoder:
         raise ObvertError(f"need a text encoder, got the encoder and decoder {name}")
