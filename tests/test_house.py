@@ -34,3 +34,9 @@ def test_no_pickle_and_no_remote_code() -> None:
         assert "import pickle" not in text or file == RESTRICTED
         assert "trust_remote_code" not in text
         assert "torch.load(" not in text
+
+
+def test_no_embedded_model_tells_where_it_was_made() -> None:
+    files = sorted((SOURCE / "zoo" / "weights").rglob("*.json"))
+    assert files
+    assert [file.name for file in files if '"_name_or_path": "/' in file.read_text(encoding="utf-8")] == []

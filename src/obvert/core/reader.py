@@ -34,6 +34,27 @@ class Domain:
     """Samples a second of a sound, frames a second of a spectrogram."""
 
 
+class OfMedium:
+    """What is told of a model by its `medium`."""
+
+    medium: Domain
+
+    @property
+    def media(self) -> Media:
+        """Kind of its media."""
+        return self.medium.media
+
+    @property
+    def channels(self) -> int | None:
+        """Of its media."""
+        return self.medium.shape[0]
+
+    @property
+    def rate(self) -> int | None:
+        """Samples a second of its sounds."""
+        return self.medium.rate
+
+
 class Answer(NamedTuple):
     """Texts as a reader's tokens."""
 
@@ -44,7 +65,7 @@ class Answer(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reader:
+class Reader(OfMedium):
     """A frozen model that says in words what it sees or hears."""
 
     card: Card
@@ -75,21 +96,6 @@ class Reader:
     """Id of the token for words that are not in the vocabulary, where there is one."""
     parameters: Callable[[], dict[str, Tensor]] = dict
     """The weights, for those who want to see that they did not change."""
-
-    @property
-    def media(self) -> Media:
-        """Kind of its media."""
-        return self.medium.media
-
-    @property
-    def channels(self) -> int | None:
-        """Of its media."""
-        return self.medium.shape[0]
-
-    @property
-    def rate(self) -> int | None:
-        """Samples a second of its sounds."""
-        return self.medium.rate
 
     def answer(self, texts: Sequence[str]) -> Answer:
         """Texts as tokens; words that the vocabulary lacks are named in a warning.

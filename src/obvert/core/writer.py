@@ -13,14 +13,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from obvert.core.autoencoder import Media
 from obvert.core.model import Card
-from obvert.core.reader import Domain
+from obvert.core.reader import Domain, OfMedium
 from obvert.core.search import ObvertError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Writer:
+class Writer(OfMedium):
     """A frozen model that draws or speaks a text."""
 
     card: Card
@@ -53,21 +52,6 @@ class Writer:
     """(V,) bool: the tokens that a text's own places may hold, none of those that the model puts around texts; None for any."""
     parameters: Callable[[], dict[str, Tensor]] = dict
     """The weights, for those who want to see that they did not change."""
-
-    @property
-    def media(self) -> Media:
-        """Kind of its media."""
-        return self.medium.media
-
-    @property
-    def channels(self) -> int | None:
-        """Of its media."""
-        return self.medium.shape[0]
-
-    @property
-    def rate(self) -> int | None:
-        """Samples a second of its sounds."""
-        return self.medium.rate
 
     def embed(self, ids: Tensor) -> Tensor:
         """(B, L) ids -> (B, L, d) rows of the vocabulary, fp32."""

@@ -243,6 +243,10 @@ def write(model: Any, autoencoder: Any, folder: Path) -> None:
     pipeline.save_pretrained(folder, safe_serialization=True)
     for file in folder.rglob("*.safetensors"):
         file.chmod(0o644)
+    told = folder / "vae" / "config.json"
+    config = json.loads(told.read_text())
+    config.pop("_name_or_path", None)  # where it was read from when this was written
+    told.write_text(json.dumps(config, indent=2) + "\n")
 
 
 def examine(
