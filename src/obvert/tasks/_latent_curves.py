@@ -15,6 +15,7 @@ from obvert.methods.gradient_decoder_inversion import GradientDecoderInversion
 from obvert.metrics import nmse_db
 from obvert.solvers import Anderson, ForwardStep, GNSecant, Hybrid, InertialKM, ScheduledAdam
 from obvert.store import Run
+from obvert.tasks._memory import peak_memory
 from obvert.zoo.draw import draw
 from obvert.zoo.exam import HELD_OUT
 from obvert.zoo.scenes import sample
@@ -142,6 +143,12 @@ def follow(
         steps=piece["steps"],
         gradients=by_gradient,
     )
+
+
+def mebibytes(method: Any, model: Autoencoder, given: Truth, steps: int = 12) -> float:
+    """What a method takes for one picture at its peak, above what the model itself takes; few steps tell it."""
+    few = replace(method, max_steps=min(steps, method.max_steps))
+    return peak_memory(lambda: few(model, given.pictures[:1]), model.device) / 2**20
 
 
 def tune(model: Autoencoder, given: Truth, steps: int, *, run: Run | None = None, level: float | None = None) -> InertialKM:

@@ -20,7 +20,7 @@ MASK = "the released mask"
 THREE = ((1.2, 0.6, 1.4, 0.8, 0.2, 1.8), (1.2, 0.2, 1.2, 1.4, 0.6, 1.4), (0.4, 1.4, 1.6, 0.6, 0.8, 1.2))
 """The keys of the paper on decoder inversion: six rings, innermost first, in units of 80."""
 COLUMNS = ["attack", "inversion", "auc", "tpr_at_1_percent", "accuracy", "key_accuracy", "keys_right", "pictures"]
-COSTS = ["false_alarms", "noise_db", "seconds", "diffusion_seconds", "peak_memory_gb"]
+COSTS = ["false_alarms", "noise_db", "seconds", "diffusion_seconds", "memory_mib"]
 MASK_NOTE = (
     "Three keys of six rings at 64 x 64, 100 noises with each, recovered perfectly or with an error; no picture is drawn. The "
     "released mask lies a row too high: taking the real part then averages rings with others, and the first key is taken for "
@@ -94,7 +94,7 @@ def report(model: Diffusion, watermark: Watermark, found: Benchmark, bug: list[d
             rows=found.rows,
             columns=["attack", "inversion", *COSTS],
             group=("attack",),
-            note="A picture's seconds; false alarms are clean p-values below .01, one in a hundred if they mean what they say.",
+            note="For one picture; false alarms are clean p-values below .01, one in a hundred if they mean what they say.",
         ),
         *(
             Histograms(title=f"p-values, {hurt}, {name}", x_label="-log10 p, at most 12", series=_logs(*p))

@@ -26,7 +26,7 @@ from obvert.report import Block, Curves, Report, Table, Text
 from obvert.solvers import InertialKM
 from obvert.store import Run
 from obvert.tasks._claims import STUDENT, Claim, differences, summarise
-from obvert.tasks._latent_curves import Curve, Truth, Watch, at_stop, contestants, follow, truth, tune
+from obvert.tasks._latent_curves import Curve, Truth, Watch, at_stop, contestants, follow, mebibytes, truth, tune
 
 CLAIM = "claims"
 PUBLISHED = [
@@ -79,8 +79,8 @@ def decoder_inversion(
         model = load_autoencoder(name)
         for seed in range(size.seeds):
             here = run and run.within(f"{name.removeprefix('zoo/')}-{seed}")
-            curves, stops, given = compete(model, size, seed, here, progress)
-            rows += [row(curve, model, seed) for curve in curves.values()] + stops
+            curves, taken, stops, given = compete(model, size, seed, here, progress)
+            rows += [row(curve, model, seed) | {"MiB": taken[name]} for name, curve in curves.items()] + stops
             if seed == 0:
                 blocks += [figure(model, curves, len(given.latents)), diagnose(model, given)]
     claims = [claim.row() for claim in judge(rows)]
@@ -89,7 +89,7 @@ def decoder_inversion(
         Table(
             title=f"Latents of {name} from 8-bit pictures",
             rows=[r for r in means if r["task"] == f"latents of {name}"],
-            columns=["features", *(f"nmse@{k}" for k in STEPS if k <= size.steps), "lowest", "at", "ms a step"],
+            columns=["features", *(f"nmse@{k}" for k in STEPS if k <= size.steps), "lowest", "at", "ms a step", "MiB"],
             intervals={f"nmse@{k}": f"nmse@{k}_interval" for k in (10, 50)},
             note=NOTE,
         )
@@ -122,7 +122,10 @@ def decoder_inversion(
     )
 
 
-NOTE = "NMSE in decibels after so many steps, lower is nearer. A step decodes and encodes once; with gradients it goes back too."
+NOTE = (
+    "NMSE in decibels after so many steps, lower is nearer. A step decodes and encodes once; with gradients it goes back too. "
+    "Milliseconds and MiB at its peak, above the model's own, for one picture."
+)
 CLAIMS = "Differences in decibels or as told, means over seeds. Unclear: the interval holds 0."
 READING = [
     "The truth is known: latents of held-out scenes are decoded, rounded to 8 bits, and searched for. zoo/vae was trained as "
@@ -136,8 +139,8 @@ READING = [
 
 def compete(
     model: Autoencoder, size: Size, seed: int, run: Run | None, progress: Watch
-) -> tuple[dict[str, Curve], list[dict[str, Any]], Truth]:
-    """All solvers on one seed's pictures, KM tuned on others; what stopping loses; the test pictures."""
+) -> tuple[dict[str, Curve], dict[str, float], list[dict[str, Any]], Truth]:
+    """All solvers on one seed's pictures, KM tuned on others; MiB they take; what stopping loses; the test pictures."""
     chosen_on = truth(model, size.pictures // 2, seed, split="validation", eight_bit=True)
     given = truth(model, size.pictures, seed, split="test", eight_bit=True)
     methods = contestants(size.steps)
@@ -149,11 +152,12 @@ def compete(
         name: follow(name, method, model, given, run=run, progress=progress(f"{label}: {name}"))
         for name, method in methods.items()
     }
+    memory = {name: mebibytes(method, model, given) for name, method in methods.items()}
     stopped, taken = at_stop(model, given)
     oracle = curves["Anderson"].mean.min().item()
     about = {"task": "stopping", "model": model.card.name, "features": "Anderson", "seed": seed}
     lost = {"nmse": stopped.mean().item(), "oracle": oracle, "lost": stopped.mean().item() - oracle}
-    return curves, [about | lost | {"evaluations": taken.double().mean().item()}], given
+    return curves, memory, [about | lost | {"evaluations": taken.double().mean().item()}], given
 
 
 def row(curve: Curve, model: Autoencoder, seed: int) -> dict[str, Any]:

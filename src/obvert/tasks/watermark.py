@@ -26,6 +26,7 @@ from obvert.core import Diffusion, ObvertError, Progress, Watermark
 from obvert.core.diffusion import draw_noise
 from obvert.metrics import detection, nmse_db
 from obvert.store import Run
+from obvert.tasks._memory import peak_memory
 
 TASK = "watermark detection"
 ALARM = 0.01
@@ -87,7 +88,7 @@ def bench(
         Rows and what they are made of. A row holds AUC, true positive rate at 1 % false positives and best accuracy, of
         p-values, with bootstrap intervals; keys_right of so many pictures, and key_accuracy with Wilson's interval;
         false_alarms, the share of clean p-values below .01; noise_db, the mean error of the noise; seconds of the decoder
-        inversion and of the diffusion inversion and peak_memory_gb of the former, a picture and a batch, on a GPU.
+        inversion and of the diffusion inversion, a picture; memory_mib, what the decoder inversion of one picture takes.
 
     Raises:
         ObvertError: for captions, keys or attacks that are missing, unknown or given twice.
@@ -110,7 +111,8 @@ def bench(
             told = torch.stack([part["told"] for part in found[1:]])
             right = int((told == torch.arange(len(keys))[:, None]).sum())
             row = {"task": TASK, "model": model.card.name, "attack": hurt, "inversion": name}
-            rows.append(row | measure(own, p[0].flatten(), right, told.numel(), seed) | _costs(found, len(captions)))
+            row |= measure(own, p[0].flatten(), right, told.numel(), seed) | _costs(found, len(captions))
+            rows.append(row | {"memory_mib": whole.memory(name) / 2**20})
     examples = [(captions[i], [part[i] for part in whole.first()]) for i in range(min(3, batch, len(captions)))]
     return Benchmark(rows=rows, p_values=p_values, examples=examples)
 
@@ -142,12 +144,10 @@ def measure(marked: Tensor, clean: Tensor, right: int, asked: int, seed: int = 0
 def _costs(found: list[dict[str, Tensor]], captions: int) -> dict[str, Any]:
     pictures = captions * len(found)
     total = {name: sum(part[name].sum().item() for part in found) for name in ("seconds", "back_seconds")}
-    peak = max(part["peak"].max().item() for part in found)
     return {
         "noise_db": torch.cat([part["noise_db"] for part in found]).mean().item(),
         "seconds": total["seconds"] / pictures,
         "diffusion_seconds": total["back_seconds"] / pictures,
-        "peak_memory_gb": peak / 2**30 if peak else None,
     }
 
 
@@ -203,10 +203,10 @@ class _Bench:
         def make() -> dict[str, Tensor]:
             seen = [attack(hurt, picture, self.seed + start + i) for i, picture in enumerate(self.drawn(who, start))]
             device = self.model.device
-            latents, seconds, peak = measured(lambda: self.tools.inversions[name](torch.stack(seen).to(device)), device)
-            back, back_seconds, _ = measured(lambda: self.tools.back(latents), device)
+            latents, seconds = timed(lambda: self.tools.inversions[name](torch.stack(seen).to(device)), device)
+            back, back_seconds = timed(lambda: self.tools.back(latents), device)
             noise = back.float().cpu()
-            costs = {"seconds": seconds, "back_seconds": back_seconds, "peak": peak}
+            costs = {"seconds": seconds, "back_seconds": back_seconds}
             return {
                 "p": torch.stack([self.watermark.p_value(noise, key) for key in self.keys], 1),
                 "told": self.watermark.identify(noise, self.keys),
@@ -216,6 +216,16 @@ class _Bench:
 
         return self._piece(f"found-{hurt}-{name}-{who}-{start:05}".replace("/", "_"), make)
 
+    def memory(self, name: str) -> float:
+        """Bytes that the decoder inversion of one picture takes at its peak."""
+
+        def make() -> dict[str, Tensor]:
+            device = self.model.device
+            one = self.drawn(0, 0)[:1].to(device)
+            return {"bytes": torch.tensor(peak_memory(lambda: self.tools.inversions[name](one), device))}
+
+        return self._piece(f"memory-{name}".replace("/", "_"), make)["bytes"].item()
+
     def _piece(self, name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
         if self.run:
             return self.run.piece(name, make)
@@ -224,7 +234,7 @@ class _Bench:
         return self.kept[name]
 
 
-def measured(work: Callable[[], Tensor], device: torch.device) -> tuple[Tensor, float, float]:
+def timed(work: Callable[[], Tensor], device: torch.device) -> tuple[Tensor, float]:
     """Do some work.
 
     Args:
@@ -232,14 +242,11 @@ def measured(work: Callable[[], Tensor], device: torch.device) -> tuple[Tensor, 
         device: waited for before and after.
 
     Returns:
-        Its result, seconds, and bytes of memory at its peak on a GPU, 0 elsewhere.
+        Its result, and seconds.
     """
-    cuda = device.type == "cuda"
-    if cuda:
-        torch.cuda.synchronize(device)
-        torch.cuda.reset_peak_memory_stats(device)
+    wait = torch.cuda.synchronize if device.type == "cuda" else lambda _: None
+    wait(device)
     began = time.perf_counter()
     result = work()
-    if cuda:
-        torch.cuda.synchronize(device)
-    return result, time.perf_counter() - began, float(torch.cuda.max_memory_allocated(device)) if cuda else 0.0
+    wait(device)
+    return result, time.perf_counter() - began
