@@ -54,6 +54,17 @@ def test_few_samples_are_far_from_their_own_kind_and_the_control_says_so() -> No
     assert frechet_distance(normal(10, 16, seed=1), real, shrinkage=0.0) == pytest.approx(few[0], rel=0.35)
 
 
+def test_units_do_not_matter_once_they_are_standardised() -> None:
+    real, found = normal(60, 3), normal(9, 3, seed=1)
+    units = torch.tensor([1.0, 1000.0, 0.01], dtype=torch.float64)
+    plain = neighbour_ratio(found, real, standardised=True)
+    torch.testing.assert_close(neighbour_ratio(found * units, real * units, standardised=True), plain)
+    assert not torch.allclose(neighbour_ratio(found * units, real * units), plain)
+    still = torch.cat((real, torch.ones(60, 1)), 1)  # a coordinate that never varies counts, but is not divided by 0
+    assert neighbour_ratio(still, still, standardised=True).max() == 0
+    assert neighbour_ratio(still + torch.tensor([0, 0, 0, 1.0]), still, standardised=True).isfinite().all()
+
+
 def test_neighbours_by_hand() -> None:
     real = torch.tensor([[0.0], [1.0], [2.0], [3.0], [10.0]])
     found = torch.tensor([[0.5], [3.0], [20.0]])

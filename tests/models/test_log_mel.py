@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import WhisperFeatureExtractor
 
 from obvert.core import ObvertError
-from obvert.models.parts.griffin_lim import griffin_lim
+from obvert.mel import griffin_lim
 from obvert.models.parts.log_mel import LogMel
 
 SHORT = LogMel.from_config({"chunk_length": 1})

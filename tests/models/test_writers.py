@@ -124,6 +124,24 @@ def test_a_batch_equals_its_samples(model: Writer, truth: Truth) -> None:
             torch.testing.assert_close(ask(told, other), alone, rtol=1e-4, atol=1e-6)
 
 
+def test_what_is_told_how_long_speaks_as_long(model: Writer, truth: Truth) -> None:
+    if model.speak is None:
+        assert model.card.family not in ("vits", "fastspeech2_conformer")
+        return
+    told = prompts(model, truth.texts).requires_grad_()
+    for samples in (1, 3000, 3001):
+        assert model.speak(told, samples).shape == (2, 1, samples)
+    said = model.write(told)
+    own = int((said[0, 0] != 0).nonzero().max()) + 1
+    alone = model.speak(told[:1], own)
+    torch.testing.assert_close(alone[0], said[0, :, :own], rtol=0, atol=1e-5)  # its own length is its own sound
+    (slope,) = torch.autograd.grad(model.speak(told, 3000).square().sum(), told)
+    assert (slope[:, 1].abs().sum(-1) > 0).all()
+    torch.testing.assert_close(model.speak(told, 3000)[1:], model.speak(told[1:], 3000), rtol=0, atol=1e-5)
+    with pytest.raises(ObvertError, match=r"need 1 to .* samples"):
+        model.speak(told, 0)
+
+
 def test_weights_stay_as_they_are(model: Writer, truth: Truth) -> None:
     before = tiny.fingerprint(model.parameters())
     x = prompts(model, truth.texts).requires_grad_()

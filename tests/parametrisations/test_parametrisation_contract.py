@@ -17,7 +17,7 @@ PICTURE = Domain(media="picture", shape=(3, 16, 24), bounds=(0.0, 1.0))
 SOUND = Domain(media="sound", shape=(1, 1500), bounds=(-1.0, 1.0), rate=16_000)
 CASES: dict[str, tuple[Parametrisation, Domain]] = {"waveform": (Waveform(), SOUND), "stft": (STFT(), SOUND)}
 """Samples of those that are not of pictures, or that need arguments; any other is taken with its defaults on a picture."""
-SKIPPED = {"latent": "tested with an autoencoder"}
+SKIPPED = {"latent": "tested with an autoencoder", "spoken": "tested with a synthesiser"}
 every = pytest.mark.parametrize("name", sorted(set(names("parametrisations")) - set(SKIPPED)))
 
 

@@ -51,6 +51,8 @@ class Options(ModelOptions):
     zoo's models have their own when not told."""
     encoder: str | None = None
     """Dual encoder that judges pictures; "" for none. zoo/clip for the zoo's models when not told."""
+    real: Path | None = None
+    """Folder of real pictures or sounds, to tell how far from them others lie. The zoo's models have their own when not told."""
     seed: int = 0
     """Of the start and of whatever is drawn on the way."""
     overwrite: bool = False
@@ -70,7 +72,7 @@ def run(argv: Sequence[str]) -> int:
     with bars(options.json) as bar:
         if isinstance(model, Reader):
             model = model.ask(options.ask) if options.ask else model
-            judges = reading.judges_of(options.model, model.media, readers=names, encoder=options.encoder)
+            judges = reading.judges_of(options.model, model, readers=names, encoder=options.encoder, real=options.real)
             method: Any = shaped(reading.method_of(model, options.preset), options)
             inversion = method(model, options.target, seed=options.seed, progress=bar(type(method).__name__))
             found = reading.rows(model, inversion, options.target, judges)

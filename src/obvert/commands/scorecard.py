@@ -33,6 +33,8 @@ class Options(ModelOptions):
     """Independent readers, separated by commas; "" for none. The zoo's models have their own when not told."""
     encoder: str | None = None
     """Dual encoder that judges pictures; "" for none. zoo/clip for the zoo's models when not told."""
+    real: Path | None = None
+    """Folder of real pictures or sounds, to tell how far from them others lie. The zoo's models have their own when not told."""
     alone: bool = False
     """Leave out the zoo's model."""
     size: Size = field(default_factory=Size)
@@ -65,4 +67,6 @@ def _judges(model: Reader | Writer, name: str, options: Options | None) -> Any:
     told = None if options is None or options.judges is None else [one for one in options.judges.split(",") if one]
     if isinstance(model, Writer):
         return writing.readers_of(name, told)
-    return reading.judges_of(name, model.media, readers=told, encoder=options.encoder if options else None)
+    if options is None:
+        return reading.judges_of(name, model)
+    return reading.judges_of(name, model, readers=told, encoder=options.encoder, real=options.real)

@@ -48,6 +48,9 @@ class Writer(OfMedium):
     denoising: Callable[[Tensor, Tensor, torch.Generator], Tensor] | None = None
     """(B, *p) prompts, media, a generator -> (B,) error of denoising the media at a random time, the same for all samples,
     differentiable in the prompts; None for writers that do not denoise."""
+    speak: Callable[[Tensor, int], Tensor] | None = None
+    """(B, *p) prompts, S -> sounds (B, 1, S), durations stretched to that length, differentiable in the prompts; None for
+    writers that cannot be told how long."""
     choices: Tensor | None = None
     """(V,) bool: the tokens that a text's own places may hold, none of those that the model puts around texts; None for any."""
     parameters: Callable[[], dict[str, Tensor]] = dict

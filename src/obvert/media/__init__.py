@@ -1,7 +1,7 @@
 """Media in and out: one file a medium, which reads it, writes it, and shows it as a picture.
 
-Such a file has SUFFIX, of what it writes; `read(path, model)`; `encode(medium)`, the bytes of such a file; and
-`still(medium)`, a picture (3, H, W) of it.
+Such a file has SUFFIX, of what it writes, and SUFFIXES, of what it reads; `read(path, model)`; `encode(medium)`, the bytes of
+such a file; and `still(medium)`, a picture (3, H, W) of it.
 """
 
 from __future__ import annotations
@@ -65,6 +65,26 @@ def read(path: str | Path, model: Takes, *, frames: int | None = None) -> Medium
         raise ObvertError(f"need 1 frame or more of a video, got {frames}")
     reader = module("media", model.media)
     found: Medium = reader.read(Path(path), model) if frames is None else reader.read(Path(path), model, frames)
+    return found
+
+
+def files(folder: Path, kind: Media) -> list[Path]:
+    """The files of a folder that hold media of a kind, by their names' ends.
+
+    Args:
+        folder: where they lie, not deeper.
+        kind: "picture" or "sound".
+
+    Returns:
+        Their paths, in the order of their names.
+
+    Raises:
+        ObvertError: where there is no such file.
+    """
+    ends = module("media", kind).SUFFIXES
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in ends and p.name[0] != ".") if folder.is_dir() else []
+    if not found:
+        raise ObvertError(f"need a folder with {kind}s ({', '.join(sorted(ends))}), got {folder}")
     return found
 
 

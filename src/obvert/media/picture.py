@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from obvert.io import read_images
+from obvert.io import SUFFIXES, read_images
 from obvert.media import Medium, Takes
 
 SUFFIX = ".png"
+
+__all__ = ["SUFFIX", "SUFFIXES", "encode", "read", "still"]
 
 
 def read(path: Path, model: Takes) -> Medium:

@@ -16,6 +16,7 @@ from obvert.core import ObvertError
 from obvert.media import Medium, Takes
 
 SUFFIX = ".wav"
+SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".opus"})
 MAX_SAMPLES = 256_000_000
 """Of all channels together, before and after resampling: 1 GB."""
 WINDOW, FLOOR = 512, -90.0

@@ -22,6 +22,7 @@ from obvert.metrics.retrieval import (
 from obvert.metrics.revisited import revisited, trapezoidal_average_precision
 from obvert.metrics.sound import bounds_of_quality, log_mel_distance, mel_consistency, pesq, sound_quality, stoi
 from obvert.metrics.spectrum import decibels_per_octave, spectrum_slope
+from obvert.metrics.statistics import picture_statistics, sound_statistics
 from obvert.metrics.text import character_error_rate, edit_distance, exact_match, normalise, word_error_rate
 from obvert.metrics.vocabulary import Nearest, legibility, legibility_scale, nearest_tokens
 
@@ -61,6 +62,7 @@ __all__ = [
     "normalise",
     "paired_cosine",
     "pesq",
+    "picture_statistics",
     "r_precision",
     "recall_at_k",
     "residual_db",
@@ -68,6 +70,7 @@ __all__ = [
     "revisited",
     "sentence_cosine",
     "sound_quality",
+    "sound_statistics",
     "spectrum_slope",
     "stoi",
     "trapezoidal_average_precision",

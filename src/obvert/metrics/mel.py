@@ -2,9 +2,8 @@
 
     m = (max(l, max l - 8) + 4) / 4,    l = log10 max(W |STFT(x)|^2, 1e-10)
 
-The way back undoes the filters W by non-negative least squares (multiplicative updates), and finds phases by the fast
-Griffin-Lim algorithm. It is a ceiling: a sound that was found as a log-mel is heard through it, and cannot sound better than
-the true log-mel does.
+The way back finds what may lie behind the filters W, then phases by the fast Griffin-Lim algorithm. It is a ceiling: a sound
+that was found as a log-mel is heard through it, and cannot sound better than the true log-mel does.
 
 References:
     | Robust Speech Recognition via Large-Scale Weak Supervision (Radford et al., 2022), https://arxiv.org/abs/2212.04356
@@ -19,6 +18,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
+
+from obvert.mel import griffin_lim, mel_filters, unheard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ class LogMel:
             (B, M, S // hop), about -1 to 1.5.
         """
         power = self._transform(sound[:, 0])[..., :-1].abs().square()
-        level = (self.filters().to(power) @ power).clamp(min=1e-10).log10()
+        level = (self.filters().T.to(power) @ power).clamp(min=1e-10).log10()
         return (torch.maximum(level, level.amax((1, 2), keepdim=True) - 8) + 4) / 4
 
     @torch.no_grad()
@@ -63,17 +64,11 @@ class LogMel:
         """
         level = 4 * mel - 4
         loudest = level.amax((1, 2), keepdim=True)  # taken out, lest squares of loud ones overflow
-        size = self._magnitude(10 ** (level - loudest), fit)
+        size = unheard(10 ** (level - loudest), self.filters(), steps=fit).sqrt()
         size = torch.cat([size, size[..., -1:]], dim=-1)
-        phase = 2 * math.pi * torch.rand(size.shape[1:], generator=torch.Generator().manual_seed(seed))
-        turn = torch.polar(torch.ones_like(phase), phase).to(size.device).expand(size.shape).to(torch.complex64)
-        before = torch.zeros_like(turn)
-        length = self.hop * mel.shape[-1]
-        for _ in range(steps):
-            now = self._transform(self._inverse(size * turn, length))
-            moved, before = now + momentum * (now - before), now
-            turn = moved / moved.abs().clamp(min=1e-16)
-        return 10 ** (loudest / 2) * self._inverse(size * turn, length)[:, None]
+        samples = self.hop * mel.shape[-1]
+        found = griffin_lim(size, hop=self.hop, samples=samples, iterations=steps, momentum=momentum, seed=seed)
+        return 10 ** (loudest / 2) * found[:, None]
 
     def vocoded(self, sound: Tensor) -> Tensor:
         """(B, 1, S) sounds -> themselves as heard from their log-mel, (B, 1, S)."""
@@ -85,37 +80,9 @@ class LogMel:
         return pad(sound, (0, samples - sound.shape[-1]))
 
     def filters(self) -> Tensor:
-        """(M, window // 2 + 1) triangles of equal area on Slaney's mel scale: linear to 1 kHz, logarithmic from there."""
-        top = _to_mel(torch.tensor(self.rate / 2, dtype=torch.float64))
-        edges = _to_hertz(torch.linspace(0, float(top), self.bins + 2, dtype=torch.float64))
-        heard = torch.linspace(0, self.rate / 2, self.window // 2 + 1, dtype=torch.float64)
-        below, centre, above = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-        rise, fall = (heard - below) / (centre - below), (above - heard) / (above - centre)
-        return (torch.minimum(rise, fall).clamp(min=0) * 2 / (above - below)).float()
-
-    def _magnitude(self, power: Tensor, steps: int) -> Tensor:
-        """(B, M, T) mel power -> (B, F, T) magnitudes that have it, non-negative."""
-        filters = self.filters().to(power)
-        wanted, gram = filters.T @ power, filters.T @ filters
-        found = wanted / gram.sum(1, keepdim=True).clamp(min=1e-8)
-        for _ in range(steps):
-            found = found * wanted / (gram @ found).clamp(min=1e-30)
-        return found.sqrt()
+        """(window // 2 + 1, M) mel filters."""
+        return mel_filters(self.window, self.bins, 0.0, self.rate / 2, self.rate)
 
     def _transform(self, sound: Tensor) -> Tensor:
-        return torch.stft(sound, self.window, self.hop, window=self._hann(sound), return_complex=True)
-
-    def _inverse(self, coefficients: Tensor, length: int) -> Tensor:
-        hann = self._hann(coefficients.real)
-        return torch.istft(coefficients, self.window, self.hop, window=hann, length=length)
-
-    def _hann(self, like: Tensor) -> Tensor:
-        return torch.hann_window(self.window, device=like.device, dtype=like.dtype)
-
-
-def _to_mel(hertz: Tensor) -> Tensor:
-    return torch.where(hertz < 1000, 3 * hertz / 200, 15 + 27 * (hertz.clamp(min=1) / 1000).log() / math.log(6.4))
-
-
-def _to_hertz(mel: Tensor) -> Tensor:
-    return torch.where(mel < 15, 200 * mel / 3, 1000 * torch.exp(math.log(6.4) / 27 * (mel - 15)))
+        hann = torch.hann_window(self.window, device=sound.device, dtype=sound.dtype)
+        return torch.stft(sound, self.window, self.hop, window=hann, return_complex=True)

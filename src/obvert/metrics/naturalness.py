@@ -79,7 +79,7 @@ def frechet_control(
     return found.mean().item(), low, high
 
 
-def neighbour_ratio(found: Tensor, real: Tensor, *, k: int = 1, chunk: int = 512) -> Tensor:
+def neighbour_ratio(found: Tensor, real: Tensor, *, k: int = 1, chunk: int = 512, standardised: bool = False) -> Tensor:
     """Euclidean distance of each found input to its k-th nearest real one, over what is usual among the real.
 
     Args:
@@ -87,6 +87,8 @@ def neighbour_ratio(found: Tensor, real: Tensor, *, k: int = 1, chunk: int = 512
         real: (M, d), M > k.
         k: which neighbour; 1 is the nearest.
         chunk: rows compared at once; changes memory, never the result.
+        standardised: count each coordinate in its deviation among the real, for features of different units; of those that
+            hardly vary there, in a thousandth of the usual deviation.
 
     Returns:
         (N,) float64, 0 or more: of real inputs the median is 1; NaN where the real are all one.
@@ -97,6 +99,10 @@ def neighbour_ratio(found: Tensor, real: Tensor, *, k: int = 1, chunk: int = 512
     if k < 1 or chunk < 1:
         raise ValueError(f"need k >= 1 and chunk >= 1, got {k} and {chunk}")
     found, real = _checked(found, real, (1, k + 1))
+    if standardised:
+        spread = real.std(0)
+        spread = spread.clamp(min=spread.median().item() / 1000).masked_fill(spread.median() == 0, 1.0)
+        found, real = found / spread, real / spread
     usual = _nearest(real, real, k + 1, chunk).median()  # the nearest to a real one is itself
     return _nearest(found, real, k, chunk) / usual.masked_fill(usual == 0, torch.nan)
 

@@ -94,6 +94,7 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
         hop=hop,
         speak=lambda rows: vocoder(spectrogram(rows, None))[0],
         compare=compare,
+        timed=lambda rows, frames: vocoder(spectrogram(rows, -(-frames // factor) * factor))[:, : frames * hop],
         parameters=lambda: acoustic.state_dict() | {f"vocoder.{name}": v for name, v in vocoder.state_dict().items()},
     )
 

@@ -80,5 +80,6 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
         hop=hop,
         speak=lambda rows: sound(rows, None)[0],
         compare=compare,
+        timed=sound,
         parameters=lambda: dict(network.state_dict()),
     )

@@ -1,30 +1,34 @@
 """The readers' half of the invertibility experiments: naive against regularised inversion, real inputs and noise beside them.
 
-Texts are to be read; what is found is saved as a file and judged. Real inputs show what the judges give at best, noise, the
-start of the naive search, what they give for nothing.
+Texts are to be read; what is found is saved as a file and judged, at the published checkpoints too. Real inputs show what the
+judges give at best, noise, the start of the naive search, what they give for nothing; of sounds, real ones that are heard
+through their log-mel show what a search for a spectrogram can reach.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from obvert.core import Progress, Reader
-from obvert.metrics import exact_match
+from obvert.core import ObvertError, Progress, Reader
+from obvert.metrics import LogMel, exact_match, sound_quality
 from obvert.parametrisations.free import white
 from obvert.report import Block, Curves, Gallery, GalleryRow, Table
 from obvert.store import Run
 from obvert.tasks._claims import Claim, differences
-from obvert.tasks.reading import Judges, as_file, judge, medium_of, method_of, snapshots
+from obvert.tasks.reading import Judges, as_file, judge, medium_of, method_of
 
 Watch = Callable[[str], Progress | None]
-NAIVE, OURS, DATA, NOISE = "naive", "regularised", "data", "noise"
-MEASURES = ("read", "match", "transfer", "clip_score", "distance", "slope")
+NAIVE, OURS, DATA, NOISE, CEILING = "naive", "regularised", "data", "noise", "data through its log-mel"
+MEASURES = ("read", "match", "transfer", "clip_score", "pesq", "stoi", "distance", "slope")
+PUBLISHED = {"picture": (0, 100, 1000, 10_000), "sound": (0, 500, 1500, 3000)}
+"""Steps at which the paper looks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +46,8 @@ class Found:
 
 
 def search(model: Reader, preset: str, targets: Sequence[str], steps: int, seed: int, run: Run | None, progress: Watch) -> Found:
-    """Invert the targets under a preset; finished searches are kept in the run."""
-    from dataclasses import replace
-
-    method = replace(method_of(model, preset), steps=steps, snapshots=snapshots(steps))
+    """Invert the targets under a preset; finished searches are kept in the run, and of the first seed the way."""
+    method = replace(method_of(model, preset), steps=steps, snapshots=() if seed else checkpoints(model.media, steps))
 
     def make() -> dict[str, Tensor]:
         found = method(model, list(targets), seed=seed, progress=progress(f"{model.card.name}: {preset}, seed {seed}")).cpu()
@@ -60,6 +62,12 @@ def search(model: Reader, preset: str, targets: Sequence[str], steps: int, seed:
         way={k: method.medium(model, x) for k, x in sorted(way.items())},
         way_read={k: method.read(model, x) for k, x in sorted(way.items())},
     )
+
+
+def checkpoints(media: str, steps: int) -> tuple[int, ...]:
+    """The published checkpoints of readers of these media, at the same shares of a search of so many steps."""
+    last = PUBLISHED[media][-1]
+    return tuple(sorted({round(k * steps / last) for k in PUBLISHED[media]}))
 
 
 def compete(
@@ -79,7 +87,7 @@ def compete(
         model: the reader.
         judges: independent ones.
         targets: texts that should be read.
-        real: seed -> (B, C, ...) real media that should be read as the targets.
+        real: seed -> (B, C, ...) real media that should be read as the targets; sounds are compared with them, too.
         steps: of each preset.
         seeds: how many.
         run: where finished searches are kept.
@@ -91,29 +99,41 @@ def compete(
     rows: list[dict[str, Any]] = []
     shown: dict[str, list[Tensor]] = {}
     curves: dict[str, list[dict[str, Any]]] = {}
+    ways: dict[str, Found] = {}
     for seed in range(seeds):
         media = {DATA: real(seed), NOISE: white(model.medium, 1, seed).expand(len(targets), *model.medium.shape)}
+        if model.media == "sound":
+            media[CEILING] = LogMel(rate=model.rate or 16_000).vocoded(media[DATA]).clamp(-1, 1)
         read_at_x: dict[str, list[str]] = {}
         for preset in (NAIVE, OURS):
             found = search(model, preset, targets, steps[preset], seed, run, progress)
             media[preset], read_at_x[preset] = found.media, found.x_read
             if seed == 0:
                 curves[preset] = [
-                    {"step": k, "read": _share(found.way_read[k], targets)} | _means(judge(model, m, targets, judges))
+                    {"step": k, "read": _share(found.way_read[k], targets)}
+                    | _means(judge(model, m, targets, judges))
+                    | quality(model, m, media[DATA])
                     for k, m in found.way.items()
                 ]
+                ways[preset] = found
         for name, given in media.items():
             judged = judge(model, given, targets, judges)
             read = _share(read_at_x[name], targets) if name in read_at_x else fmean(row["match"] for row in judged)
             about = {"task": f"readings of {model.card.name}", "model": model.card.name, "features": name, "seed": seed}
-            rows.append(about | {"read": read} | _means(judged))
+            rows.append(about | {"read": read} | _means(judged) | quality(model, given, media[DATA]))
         if seed == 0:
             shown = {name: list(as_file(given, model.media)) for name, given in media.items()}
     gallery = [
         GalleryRow(
             query=medium_of(model, shown[DATA][i]),
             label=f"“{text}”, a real one",
-            results={"found": [(medium_of(model, shown[name][i]), name, None) for name in (NAIVE, OURS)]},
+            results={
+                preset: [
+                    (medium_of(model, m[i]), f"step {k}: {way.way_read[k][i]}", way.way_read[k][i] == text)
+                    for k, m in way.way.items()
+                ]
+                for preset, way in ways.items()
+            },
         )
         for i, text in enumerate(targets)
     ]
@@ -121,10 +141,25 @@ def compete(
     return rows, blocks + _figures(model, curves)
 
 
+def quality(model: Reader, media: Tensor, real: Tensor) -> dict[str, float | None]:
+    """Mean PESQ and STOI of sounds against real ones (B, 1, S), over their length; None for pictures, or without the extra."""
+    nothing: dict[str, float | None] = {"pesq": None, "stoi": None}
+    if model.media != "sound":
+        return nothing
+    length = min(media.shape[-1], real.shape[-1])
+    try:
+        found = sound_quality(real[..., :length], as_file(media.detach().cpu(), "sound")[..., :length], model.rate or 16_000)
+    except ObvertError as error:
+        warnings.warn(f"sounds are not compared with real ones: {error}", stacklevel=2)
+        return nothing
+    return {name: None if found[name].isnan().all() else found[name].nanmean().item() for name in nothing}
+
+
 def _figures(model: Reader, curves: dict[str, list[dict[str, Any]]]) -> list[Block]:
-    """Text match against perceptual quality along the way."""
+    """The way, step by step, and text match against perceptual quality along it."""
     figures: list[Block] = []
-    for measure, label in (("read", "share read as wanted"), ("transfer", "share read so by others"), ("distance", "distance")):
+    looks = {"read": "share read as wanted", "transfer": "share read so by others", "distance": "distance", "pesq": "PESQ"}
+    for measure, label in looks.items():
         series: dict[str, tuple[Sequence[float], Sequence[float]]] = {
             name: ([float(max(1, row["step"])) for row in points], [row[measure] for row in points])
             for name, points in curves.items()
@@ -133,6 +168,16 @@ def _figures(model: Reader, curves: dict[str, list[dict[str, Any]]]) -> list[Blo
         if series:
             title = f"{label.capitalize()}, {model.card.name}"
             figures.append(Curves(title=title, x_label="step", y_label=label, series=series, log_x=True))
+    apart: dict[str, tuple[Sequence[float], Sequence[float]]] = {
+        name: ([row["distance"] for row in points], [row["read"] for row in points])
+        for name, points in curves.items()
+        if all(row.get("distance") is not None for row in points)
+    }
+    if apart:
+        title = f"Read as wanted, and how far from real, {model.card.name}"
+        figures.append(
+            Curves(title=title, x_label="distance to real ones", y_label="share read as wanted", series=apart, log_x=True)
+        )
     return figures
 
 
@@ -151,7 +196,8 @@ def table(rows: list[dict[str, Any]], model: str) -> Table:
 
 NOTE = (
     "read: share of the targets that the inverted model reads where it was searched; match: of the saved file; transfer: share "
-    "that independent readers read. distance: to the nearest real medium in independent features, 1 is usual among real ones."
+    "that independent readers read. distance: to the nearest real medium by statistics, 1 is usual among real ones. pesq, "
+    "stoi: against a recording of the text."
 )
 
 

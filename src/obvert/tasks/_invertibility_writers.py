@@ -7,7 +7,7 @@ the true prompt, which shows what the judges give at best, and a prompt drawn at
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from obvert.core import Progress, Reader, Writer
 from obvert.metrics import exact_match, legibility
-from obvert.report import Block, Gallery, GalleryRow, Table
+from obvert.report import Block, Curves, Gallery, GalleryRow, Table
 from obvert.store import Run
 from obvert.tasks._claims import Claim, differences
 from obvert.tasks.reading import as_file
@@ -24,23 +24,39 @@ from obvert.tasks.writing import again_db, medium_of, method_of, places
 
 Watch = Callable[[str], Progress | None]
 NAIVE, OURS, DATA, NOISE = "naive", "regularised", "true prompt", "random prompt"
+EVERY = 25
+"""Steps from one published look to the next."""
 PLACES = 8
 """Tokens of a random prompt."""
 MEASURES = ("again_db", "legibility", "words_found", "cycle")
 
 
-def search(
-    model: Writer, preset: str, wanted: Tensor, steps: int, seed: int, run: Run | None, progress: Watch
-) -> tuple[Tensor, Tensor, list[str]]:
-    """Invert media under a preset: what was found, what is written from it, its nearest words."""
-    method = replace(method_of(model, preset), steps=steps)
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """Prompts of one contestant and seed."""
+
+    x: Tensor
+    """(B, n, d) or (B, *p) what was found."""
+    media: Tensor
+    """(B, C, ...) what is written from it."""
+    words: list[str]
+    """The nearest words."""
+    way: dict[int, Tensor] = field(default_factory=dict)
+    """{step: media written} at the checkpoints."""
+
+
+def search(model: Writer, preset: str, wanted: Tensor, steps: int, seed: int, run: Run | None, progress: Watch) -> Told:
+    """Invert media under a preset; finished searches are kept in the run, and of the first seed the way."""
+    method = replace(method_of(model, preset), steps=steps, snapshots=() if seed else (*range(0, steps, EVERY), steps))
 
     def make() -> dict[str, Tensor]:
         found = method(model, wanted, seed=seed, progress=progress(f"{model.card.name}: {preset}, seed {seed}")).cpu()
-        return {"x": found.x, "media": found.features}
+        return {"x": found.x, "media": found.features} | {f"way-{k}": m for k, m in found.snapshot_features.items()}
 
     piece = run.piece(f"{model.card.name.split('/')[-1]}-{preset}-{seed}", make) if run else make()
-    return piece["x"], piece["media"], method.spelled(model, piece["x"])
+    way = {int(name[4:]): media for name, media in piece.items() if name.startswith("way-")}
+    words = method.spelled(model, piece["x"])
+    return Told(x=piece["x"], media=piece["media"], words=words, way=dict(sorted(way.items())))
 
 
 def compete(
@@ -78,52 +94,87 @@ def compete(
         draw = torch.randn(PLACES, table.shape[1], generator=torch.Generator().manual_seed(seed))
         random = model.sentence((table.mean() + table.std() * draw).expand(len(texts), -1, -1))
         true = model.embed(ids)
+
+        def own(rows: Tensor, count: int) -> Tensor:
+            return rows[:, model.words[0] :][:, :count]
+
         with torch.no_grad():
             given = {
-                DATA: (true[:, model.words[0] :][:, :1], model.write(model.prompt(true)), list(texts)),
-                NOISE: (random[:, model.words[0] :][:, :PLACES], model.write(model.prompt(random)), [""] * len(texts)),
+                DATA: Told(x=own(true, 1), media=model.write(model.prompt(true)), words=list(texts)),
+                NOISE: Told(x=own(random, PLACES), media=model.write(model.prompt(random)), words=[""] * len(texts)),
             }
         for preset in (NAIVE, OURS):
             given[preset] = search(model, preset, wanted, steps[preset], seed, run, progress)
-        for name, (x, media, words) in given.items():
-            media = as_file(media.detach().cpu(), model.media)
+        for name, told in given.items():
             rows.append(
                 {"task": f"prompts of {model.card.name}", "model": model.card.name, "features": name, "seed": seed}
-                | _judged(model, x, media, words, wanted, texts, readers, said)
+                | _judged(model, told, wanted, texts, readers, said)
             )
         if seed == 0:
             gallery = [
                 GalleryRow(
                     query=medium_of(model, wanted[i]),
                     label=f"“{text}”",
-                    results={
-                        "written": [
-                            (medium_of(model, media[i]), f"{name}: {words[i][:50]}", None)
-                            for name, (_, media, words) in given.items()
-                        ]
-                    },
+                    results={name: _shown(model, told, i) for name, told in given.items()},
                 )
                 for i, text in enumerate(texts)
             ]
-    return rows, [Gallery(title=f"What {model.card.name} has to be told", queries=gallery)]
+            figures = _figures(model, given, wanted, readers, said)
+    return rows, [Gallery(title=f"What {model.card.name} has to be told", queries=gallery), *figures]
+
+
+def _shown(model: Writer, told: Told, i: int) -> list[tuple[Any, str, bool | None]]:
+    """One medium of a contestant, on the way and at last."""
+    way: list[tuple[Any, str, bool | None]] = [(medium_of(model, m[i]), f"step {k}", None) for k, m in few(told.way).items()]
+    return [*way, (medium_of(model, told.media[i]), told.words[i][:50], None)]
+
+
+def few(way: Mapping[int, Tensor], count: int = 4) -> dict[int, Tensor]:
+    """Some of the checkpoints before the last, evenly apart, the first among them."""
+    steps = list(way)[:-1]
+    chosen = {steps[round(i * (len(steps) - 1) / max(1, count - 1))] for i in range(count)} if steps else set()
+    return {k: way[k] for k in sorted(chosen)}
+
+
+def _figures(
+    model: Writer, given: Mapping[str, Told], wanted: Tensor, readers: Mapping[str, Reader], said: Mapping[str, list[str]]
+) -> list[Block]:
+    """Along the way: how near what is written comes, and whether it is read as the target is."""
+    ways = {name: told.way for name, told in given.items() if told.way}
+
+    def curves(measure: Callable[[Tensor], float]) -> dict[str, tuple[Sequence[float], Sequence[float]]]:
+        return {name: ([float(k) for k in way], [measure(m) for m in way.values()]) for name, way in ways.items()}
+
+    def near(media: Tensor) -> float:
+        return again_db(as_file(media, model.media), wanted).mean().item()
+
+    def read(media: Tensor) -> float:
+        seen = list(as_file(media, model.media))
+        return fmean(float(exact_match(reader.read(seen), said[name]).mean()) for name, reader in readers.items())
+
+    title = f"{model.card.name}, every {EVERY} steps"
+    figures: list[Block] = [Curves(title=f"Written again, {title}", x_label="step", y_label="error (dB)", series=curves(near))]
+    if readers:
+        figures.append(
+            Curves(title=f"Read as the target, {title}", x_label="step", y_label="share read as the target", series=curves(read))
+        )
+    return figures
 
 
 def _judged(
     model: Writer,
-    x: Tensor,
-    media: Tensor,
-    words: Sequence[str],
+    told: Told,
     wanted: Tensor,
     texts: Sequence[str],
     readers: Mapping[str, Reader],
     said: Mapping[str, list[str]],
 ) -> dict[str, float | None]:
-    placed = places(model, x)
+    placed, media = places(model, told.x), as_file(told.media.detach().cpu(), model.media)
     cycles = [float(exact_match(reader.read(list(media)), said[name]).mean()) for name, reader in readers.items()]
     return {
         "again_db": again_db(media, wanted).mean().item(),
         "legibility": None if placed is None else legibility(placed, model.vocabulary).mean().item(),
-        "words_found": fmean(shared_words(found, text) for found, text in zip(words, texts, strict=True)),
+        "words_found": fmean(shared_words(found, text) for found, text in zip(told.words, texts, strict=True)),
         "cycle": fmean(cycles) if cycles else None,
     }
 

@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 
 from obvert.core import ObvertError
-from obvert.hub import ZOO
 from obvert.media import read
 from obvert.models import load_reader, load_writer
 from obvert.provenance import versions
@@ -26,6 +25,7 @@ from obvert.report import Block, Report, Table, Text
 from obvert.store import Run
 from obvert.tasks import _invertibility_readers as readers
 from obvert.tasks import _invertibility_writers as writers
+from obvert.tasks import reading
 from obvert.tasks._claims import STUDENT, Claim, summarise
 from obvert.tasks.reading import judges_of
 from obvert.tasks.writing import readers_of
@@ -78,7 +78,7 @@ def invertibility(
     for name in READERS:
         reader = load_reader(name)
         texts, real = given[reader.media]
-        judges = judges_of(name, reader.media)
+        judges = judges_of(name, reader)
         more, shown = readers.compete(reader, judges, texts, real, steps=steps, seeds=size.seeds, run=run, progress=progress)
         rows, blocks, found = rows + more, blocks + shown, found + readers.claims(more, name, reader.media)
     for name in WRITERS:
@@ -126,8 +126,7 @@ def scenes(count: int) -> Given:
 
 def recordings(count: int) -> Given:
     """Phrases, and held-out recordings of them, the same for every seed."""
-    files = sorted((ZOO / "speech-recogniser" / "examples").glob("*.wav"))[:count]
-    model = load_reader("zoo/speech-recogniser")
+    files, model = reading.recordings()[:count], load_reader("zoo/speech-recogniser")
     sounds = readers.stacked([read(file, model).data for file in files])
     return [file.stem.replace("-", " ") for file in files], lambda seed: sounds
 

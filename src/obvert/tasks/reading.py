@@ -2,13 +2,14 @@
 
 The inverted model is no judge of its own input. What it reads at x is told beside what it reads of the file that x becomes
 (rounded to 8 or 16 bits), what independent readers read of it, how well it fits the text for a dual encoder, and how far it
-lies from real media in that encoder's features.
+lies from real media by statistics that no network gives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -17,14 +18,23 @@ from torch import Tensor
 
 from obvert.core import DualEncoder, Inversion, ObvertError, Reader, Status
 from obvert.hub import ZOO, zoo
-from obvert.media import Medium, read
+from obvert.media import Medium, files, read
 from obvert.methods._reading import ReaderInversion
 from obvert.methods.caption_inversion import CaptionInversion
 from obvert.methods.transcript_inversion import TranscriptInversion
-from obvert.metrics import LogMel, clip_scores, exact_match, neighbour_ratio, spectrum_slope, word_error_rate
+from obvert.metrics import (
+    clip_scores,
+    exact_match,
+    neighbour_ratio,
+    picture_statistics,
+    sound_statistics,
+    spectrum_slope,
+    word_error_rate,
+)
 from obvert.models import load_dual, load_reader
 from obvert.provenance import versions
 from obvert.report import Curves, Gallery, GalleryRow, Report, Table
+from obvert.tasks._fit import fit
 
 LEVELS = {"picture": 255.0, "sound": 32767.0}
 """Levels of a file from 0 to 1."""
@@ -46,7 +56,7 @@ class Judges:
     encoder: DualEncoder | None = None
     """For pictures."""
     real: Sequence[Tensor] = ()
-    """Real media, to tell how far from them others lie: pictures in the encoder's features, sounds by their mel bands."""
+    """Real media, to tell how far from them others lie; pictures as large as those that are judged."""
 
 
 def as_file(media: Tensor, kind: str) -> Tensor:
@@ -80,7 +90,8 @@ def judge(model: Reader, media: Tensor, wanted: Sequence[str], judges: Judges) -
     read = model.read(list(media))
     others = {name: other.read([_at(m, model, other) for m in media]) for name, other in judges.readers.items()}
     rows: list[dict[str, Any]] = []
-    scores, distances = _seen(media, wanted, judges) if model.media == "picture" else (None, _heard(model, media, judges))
+    scores = clip_scores(judges.encoder, list(media), wanted)["clip_score"] if judges.encoder else None
+    distances = distance(media, judges.real, model.rate) if judges.real else None
     right, errors = exact_match(read, wanted), word_error_rate(read, wanted)
     agree = {name: exact_match(said, wanted) for name, said in others.items()}
     slopes = spectrum_slope(media)
@@ -108,27 +119,23 @@ def _at(medium: Tensor, model: Reader, other: Reader) -> Tensor:
     return medium
 
 
-def _seen(pictures: Tensor, wanted: Sequence[str], judges: Judges) -> tuple[Tensor | None, Tensor | None]:
-    if judges.encoder is None:
-        return None, None
-    scores = clip_scores(judges.encoder, list(pictures), wanted)["clip_score"]
-    if not judges.real:
-        return scores, None
-    real = judges.encoder.image_features(list(judges.real)).cpu()
-    return scores, neighbour_ratio(judges.encoder.image_features(list(pictures)).cpu(), real)
+def distance(media: Tensor, real: Sequence[Tensor], rate: int | None) -> Tensor:
+    """How far media lie from real ones, by statistics of pictures or of sounds.
 
+    Args:
+        media: (B, C, ...).
+        real: real ones; pictures as large as those.
+        rate: samples a second of sounds, None for pictures.
 
-def _heard(model: Reader, sounds: Tensor, judges: Judges) -> Tensor | None:
-    """Distances of sounds by the mean and the deviation over time of each mel band."""
-    if not judges.real:
-        return None
-    ear = LogMel(rate=model.rate or 16_000)
-
-    def features(given: Sequence[Tensor]) -> Tensor:
-        mels = [ear(sound[None])[0] for sound in given]
-        return torch.stack([torch.cat((mel.mean(1), mel.std(1))) for mel in mels])
-
-    return neighbour_ratio(features(list(sounds)), features(judges.real))
+    Returns:
+        (B,) distance to the nearest, 1 being usual among the real ones.
+    """
+    one, other = (
+        (picture_statistics(media), picture_statistics(torch.stack(list(real))))
+        if rate is None
+        else (sound_statistics(list(media), rate), sound_statistics(real, rate))
+    )
+    return neighbour_ratio(one, other, standardised=True)
 
 
 def rows(model: Reader, inversion: Inversion, wanted: Sequence[str], judges: Judges) -> list[dict[str, Any]]:
@@ -187,7 +194,7 @@ def report(model: Reader, inversion: Inversion, found: list[dict[str, Any]]) -> 
 NOTE = (
     "reads: by the inverted model, at what was searched. as file: by it, of the saved file. match, word errors: of that, against "
     "the target. transfer: share of independent readers that read the target exactly. clip score: of an independent dual "
-    "encoder, 0 to 2.5. distance: to the nearest real medium in its features, 1 being usual among real ones. slope: exponent "
+    "encoder, 0 to 2.5. distance: to the nearest real medium by statistics, 1 being usual among real ones. slope: exponent "
     "of the power spectrum, about -2 for natural media and 0 for noise."
 )
 
@@ -209,26 +216,34 @@ def method_of(model: Reader, preset: str) -> ReaderInversion:
     return made
 
 
-def judges_of(name: str, media: str, *, readers: Sequence[str] | None = None, encoder: str | None = None) -> Judges:
+def judges_of(
+    name: str, model: Reader, *, readers: Sequence[str] | None = None, encoder: str | None = None, real: Path | None = None
+) -> Judges:
     """Load who judges the inversions of a model.
 
     Args:
         name: of the model.
-        media: that it reads.
+        model: itself.
         readers: names of independent ones; those of the zoo for a zoo model when None.
         encoder: name of a dual encoder, for pictures; zoo/clip for a zoo model when None, none when "".
+        real: folder of real media; held-out scenes or recordings for a zoo model when None.
 
     Returns:
-        The judges; of zoo models, held-out scenes and recordings are what is real.
+        The judges.
+
+    Raises:
+        ObvertError: for models that are no judges, or a folder without media.
     """
     own = name.startswith("zoo/")
     loaded = {one: load_reader(one) for one in ([j for j in JUDGES.get(name, []) if j in zoo()] if readers is None else readers)}
-    eye = ("zoo/clip" if own else "") if encoder is None else encoder
-    if media == "sound":
-        return Judges(readers=loaded, real=real_recordings() if own else ())
-    if not eye:
-        return Judges(readers=loaded)
-    return Judges(readers=loaded, encoder=load_dual(eye), real=real_scenes() if own else ())
+    eye = ("zoo/clip" if own else "") if encoder is None or model.media == "sound" else encoder
+    given = files(real, model.media) if real else recordings() if own and model.media == "sound" else []
+    media = [read(path, model).data for path in given] or (real_scenes() if own else [])
+    if model.media == "sound":
+        return Judges(readers=loaded, real=media)
+    height, width = model.medium.shape[1:]
+    media = [fit(picture, (height, width)) for picture in media]
+    return Judges(readers=loaded, encoder=load_dual(eye) if eye else None, real=media)
 
 
 def real_scenes(count: int = 256) -> list[Tensor]:
@@ -239,7 +254,6 @@ def real_scenes(count: int = 256) -> list[Tensor]:
     return pictures(sample(count, HELD_OUT + 101))
 
 
-def real_recordings() -> list[Tensor]:
-    """Held-out phrases as they were spoken, what is real to the zoo's recognisers."""
-    model = load_reader("zoo/speech-recogniser")
-    return [read(file, model).data for file in sorted((ZOO / "speech-recogniser" / "examples").glob("*.wav"))]
+def recordings() -> list[Path]:
+    """Held-out phrases as they were spoken, what is real to the zoo's recognisers, named by what is said."""
+    return files(ZOO / "speech-recogniser" / "examples", "sound")

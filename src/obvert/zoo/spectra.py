@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from obvert.mel import mel_filters
 from obvert.zoo.espeak import RATE
 
 MELS, HOP, N_FFT, FLOOR = 80, 256, 1024, 1e-4
@@ -18,10 +19,7 @@ RESOLUTIONS = (256, 512, 1024)
 
 @cache
 def _filters() -> Tensor:
-    from transformers.audio_utils import mel_filter_bank
-
-    bank = mel_filter_bank(N_FFT // 2 + 1, MELS, 80, 7600, RATE, norm="slaney", mel_scale="slaney")
-    return torch.from_numpy(bank).float()
+    return mel_filters(N_FFT, MELS, 80, 7600, RATE).float()
 
 
 def magnitudes(sounds: Tensor, size: int, hop: int) -> Tensor:

@@ -3,7 +3,7 @@
     x -> STFT (Hann) -> |.|^2 without the last frame -> mel -> log10 max(., 1e-10) -> max(., largest - 8) -> (. + 4) / 4
 
 The gradient is 0 at silence and wherever the floor, 8 below the largest, is reached: a search starts from a little noise.
-Back, the pseudo-inverse of the mel filters gives powers, and Griffin-Lim a sound.
+Back, the powers behind the mel filters are found, and by Griffin-Lim a sound.
 
 References:
     | Robust Speech Recognition via Large-Scale Weak Supervision (Radford et al., 2022)
@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from obvert.core import ObvertError
-from obvert.models.parts.griffin_lim import griffin_lim
+from obvert.mel import griffin_lim, mel_filters, unheard
 
 LEAST, RANGE = 1e-10, 8.0
 """Power that counts as silence; powers of ten below the loudest that are told apart."""
@@ -57,8 +57,6 @@ class LogMel:
         Raises:
             ValueError: a setting that this spectrogram does not have.
         """
-        from transformers.audio_utils import mel_filter_bank
-
         config = config.get("feature_extractor", config)
         kind = config.get("feature_extractor_type", "WhisperFeatureExtractor")
         if kind != "WhisperFeatureExtractor" or config.get("dither") or config.get("padding_value"):
@@ -69,17 +67,9 @@ class LogMel:
             raise ValueError(f"need whole numbers of at least 1, got {get}")
         if get["n_fft"] % 2 or not get["hop_length"] <= get["n_fft"] // 2 < get["chunk_length"] * get["sampling_rate"]:
             raise ValueError(f"need an even n_fft of at least 2 hop_length that the sound is longer than, got {get}")
-        filters = mel_filter_bank(
-            num_frequency_bins=1 + get["n_fft"] // 2,
-            num_mel_filters=get["feature_size"],
-            min_frequency=0.0,
-            max_frequency=HIGHEST,
-            sampling_rate=get["sampling_rate"],
-            norm="slaney",
-            mel_scale="slaney",
-        )
+        filters = mel_filters(get["n_fft"], get["feature_size"], 0.0, HIGHEST, get["sampling_rate"])
         samples = get["chunk_length"] * get["sampling_rate"]
-        return cls(filters=torch.from_numpy(filters), rate=get["sampling_rate"], hop=get["hop_length"], samples=samples)
+        return cls(filters=filters, rate=get["sampling_rate"], hop=get["hop_length"], samples=samples)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -129,6 +119,6 @@ class LogMel:
             (B, 1, S) in [-1, 1].
         """
         loudest = 2 * math.log10(self.n_fft / 2)  # power of a tone at full scale; no band of a sound has more
-        power = torch.linalg.pinv(self.filters.T).to(features) @ 10 ** (4.0 * features - 4.0).clamp(max=loudest)
-        magnitude = pad(power.clamp(min=0).sqrt(), (0, 1), mode="replicate")  # for the frame that was dropped
+        power = unheard(10 ** (4.0 * features - 4.0).clamp(max=loudest), self.filters)
+        magnitude = pad(power.sqrt(), (0, 1), mode="replicate")  # for the frame that was dropped
         return griffin_lim(magnitude, hop=self.hop, samples=self.samples).clamp(-1, 1)[:, None]

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from obvert.core import ObvertError
+from obvert.mel import mel_filters
 from obvert.models.parts.pipeline import read_json
 
 DEFAULTS = {
@@ -76,7 +77,7 @@ class Mel:
         if min(window, hop, get["num_mel_bins"]) < 1 or not get["fmin"] < get["fmax"] <= get["sampling_rate"] / 2:
             raise ObvertError(f"need a window, a hop, bands and fmin < fmax <= half the rate for a spectrogram, got {get}")
         size = 2 ** math.ceil(math.log2(window))
-        filters = _filters(size, get["num_mel_bins"], get["fmin"], get["fmax"], get["sampling_rate"])
+        filters = mel_filters(size, get["num_mel_bins"], get["fmin"], get["fmax"], get["sampling_rate"])
         return cls(filters=filters, rate=get["sampling_rate"], window=window, hop=hop, around=size // 2, floor=get["mel_floor"])
 
     @classmethod
@@ -112,7 +113,7 @@ class Mel:
         Returns:
             The spectrogram: 80 bands up to half the rate, natural logarithms.
         """
-        around, filters = max(0, size - hop) // 2, _filters(size, 80, 0, rate / 2, rate)
+        around, filters = max(0, size - hop) // 2, mel_filters(size, 80, 0, rate / 2, rate)
         return cls(filters=filters, rate=rate, window=size, hop=hop, around=around, floor=1e-5, base=math.e, least=1e-6)
 
     def __call__(self, sounds: Tensor) -> Tensor:
@@ -126,9 +127,3 @@ class Mel:
         seen = seen[..., : sounds.shape[-1] // self.hop]
         magnitude = (seen.abs().square() + self.least).sqrt() if self.least else seen.abs()
         return (self.filters.T.to(x) @ magnitude).clamp(min=self.floor).log().transpose(1, 2) / math.log(self.base)
-
-
-def _filters(size: int, bands: int, low: float, high: float, rate: int) -> Tensor:
-    from transformers.audio_utils import mel_filter_bank
-
-    return torch.from_numpy(mel_filter_bank(1 + size // 2, bands, low, high, rate, norm="slaney", mel_scale="slaney"))

@@ -20,6 +20,7 @@ from torch.nn.functional import pad
 from torch.nn.utils.rnn import pad_sequence
 
 from obvert.core import Card, Domain, ObvertError, Writer
+from obvert.models.parts.towers import at_least_fp32
 
 LENGTH = 200
 """Tokens of a text, at most."""
@@ -120,6 +121,7 @@ def build(
     hop: int,
     speak: Callable[[Tensor], Tensor],
     compare: Callable[[Tensor, Tensor], Tensor],
+    timed: Callable[[Tensor, int], Tensor] | None = None,
     parameters: Callable[[], dict[str, Tensor]],
 ) -> Writer:
     """A synthesiser as a writer.
@@ -132,6 +134,7 @@ def build(
         hop: samples a frame.
         speak: (1, n, d) rows of a prompt -> (S,) the sound; asked without gradients.
         compare: (B, n, d) rows, (B, S) sounds, S a multiple of the hop -> (B,) how far what is spoken lies from them.
+        timed: (B, n, d) rows, frames -> (B, hop * frames) what is spoken, in so many frames; None where lengths are its own.
         parameters: the weights.
 
     Returns:
@@ -159,6 +162,13 @@ def build(
 
         return in_groups(list(zip(alphabet.rows(prompts), frames, strict=True)), run)
 
+    def last(prompts: Tensor, samples: int) -> Tensor:
+        if not 0 < samples <= most or timed is None:
+            raise ObvertError(f"need 1 to {most} samples for {card.name}, got {samples}")
+        frames, prompts = math.ceil(samples / hop), prompts.to(network.device)
+        found = in_groups(alphabet.rows(prompts), lambda rows, count: timed(prompts[rows, :count], frames))
+        return at_least_fp32(found)[:, None, :samples].clamp(-1, 1)
+
     return Writer(
         card=card,
         device=network.device,
@@ -173,6 +183,7 @@ def build(
         states=alphabet.states,
         write=write,
         mismatch=mismatch,
+        speak=last if timed else None,
         parameters=parameters,
     )
 
