@@ -61,6 +61,9 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
         raise ObvertError(unknown("autoencoder class", kind, list(FACTS)) + f" (in {folder})")
     facts = FACTS[kind]
     network = read_autoencoder(kind, folder).to(device)
+    for weight in network.parameters():
+        if weight.ndim == 4:  # a pixel's channels side by side: convolutions of pictures need no copies of them
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
     normalisation = read_normalisation(network, facts.channels(network))  # before its numbers are rounded
     return build(network.to(dtype=dtype), facts, card, normalisation)
 
