@@ -12,6 +12,7 @@ from obvert.commands._common import ModelOptions, bars, parse, say, show
 from obvert.core import ObvertError, Parametrisation, Reader, Status, Writer
 from obvert.media import Medium, read, save
 from obvert.parametrisations.latent import Latent
+from obvert.parametrisations.spoken import Spoken
 from obvert.registry import find, names, unknown
 from obvert.report import write
 from obvert.store import save as save_inversion
@@ -38,8 +39,8 @@ class Options(ModelOptions):
     steps: int | None = None
     """Of the search; the preset's when not told."""
     parametrisation: str = ""
-    """What stands for the medium, another than the preset's: free, fourier, phase, multi-resolution, waveform, stft, or
-    latent:MODEL for those of an autoencoder."""
+    """What stands for the medium, another than the preset's: free, fourier, phase, multi-resolution, waveform, stft,
+    latent:MODEL for those of an autoencoder, or spoken:MODEL for what a synthesiser says."""
     ask: str = ""
     """Instruction to a reader: how captions begin, or LANGUAGE/TASK of a recogniser."""
     seconds: float | None = None
@@ -126,12 +127,14 @@ def shaped(method: Any, options: Options) -> Any:
 
 
 def named_parametrisation(told: str) -> Parametrisation:
-    """A parametrisation with its own settings, by name; "latent:MODEL" with that autoencoder."""
-    from obvert.models import load_autoencoder
+    """A parametrisation with its own settings, by name; "latent:MODEL" with that autoencoder, "spoken:MODEL" that synthesiser."""
+    from obvert.models import load_autoencoder, load_writer
 
     name, _, model = told.partition(":")
     if name == "latent":
         return Latent(autoencoder=load_autoencoder(model or "zoo/vae"))
+    if name == "spoken":
+        return Spoken(writer=load_writer(model or "zoo/speech-synthesiser"))
     if name not in names("parametrisations") or model:
         raise ObvertError(unknown("parametrisation", told, names("parametrisations")))
     found: Parametrisation = find("parametrisations", name)()

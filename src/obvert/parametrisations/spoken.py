@@ -1,9 +1,9 @@
 """What a synthesiser says: what is found is speech, whatever it says.
 
-    x = speak(start, theta_1 .. theta_n, end),    theta around the embeddings of letters or phonemes
+    x = speak(start, e_1 .. e_n, end),    e_i = sum_v softmax(theta_i)_v vocabulary_v,    theta ~ N(0, scale^2)
 
-A strong prior, as latents of an autoencoder are for pictures: a sound that is speech shows then what the synthesiser knows as
-well as what the inverted model does. What the places hold need not be any letter. Report it beside a run without.
+Each place holds a mixture of letters or phonemes. A strong prior, as latents of an autoencoder are for pictures: a sound that
+is speech shows then what the synthesiser knows as well as what the inverted model does. Report it beside a run without.
 
 References:
     | Synthesizing the preferred inputs for neurons in neural networks via deep generator networks (Nguyen et al., 2016)
@@ -23,14 +23,14 @@ from obvert.parametrisations.waveform import waveform
 
 @dataclass(frozen=True, kw_only=True)
 class Spoken(Parametrisation):
-    """Embeddings of what a synthesiser is to say."""
+    """Mixtures of letters that a synthesiser is to say."""
 
     writer: Writer
     """Who speaks, at the domain's rate, in as many seconds as it is told."""
     tokens: int = 32
-    """Places, all of which are spoken."""
+    """Places, all of which are spoken; about sixteen a second."""
     scale: float = 1.0
-    """Deviation of the start, in that of the vocabulary."""
+    """Deviation of the start; 0 is an even mixture."""
 
     def __post_init__(self) -> None:
         if self.tokens < 1 or not self.scale >= 0:
@@ -41,11 +41,15 @@ class Spoken(Parametrisation):
         if self.writer.speak is None or self.writer.rate != domain.rate:
             who = f"{self.writer.card.name} at {self.writer.rate} Hz" + (", which cannot" if self.writer.speak is None else "")
             raise ObvertError(f"need a synthesiser at {domain.rate} Hz that speaks as long as it is told, got {who}")
-        known = self.writer.vocabulary if self.writer.choices is None else self.writer.vocabulary[self.writer.choices]
-        draw = torch.randn(self.tokens, known.shape[1], generator=torch.Generator().manual_seed(seed))
-        mean, deviation = known.float().mean(0).cpu(), known.float().std(0).cpu()
-        return (mean + self.scale * deviation * draw).expand(count, -1, -1).clone()
+        draw = torch.randn(self.tokens, len(self._letters()), generator=torch.Generator().manual_seed(seed))
+        return (self.scale * draw).expand(count, -1, -1).clone()
 
     def __call__(self, theta: Tensor, domain: Domain, share: float = 1.0) -> Tensor:
         assert self.writer.speak is not None
-        return self.writer.speak(self.writer.prompt(self.writer.sentence(theta)), waveform(domain, "spoken"))
+        rows = theta.softmax(-1) @ self._letters().to(theta)
+        return self.writer.speak(self.writer.prompt(self.writer.sentence(rows)), waveform(domain, "spoken"))
+
+    def _letters(self) -> Tensor:
+        """(V, d) embeddings of what a text may hold."""
+        table = self.writer.vocabulary
+        return (table if self.writer.choices is None else table[self.writer.choices]).float()

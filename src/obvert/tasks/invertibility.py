@@ -36,6 +36,8 @@ READERS = ("zoo/captioner", "zoo/speech-recogniser")
 WRITERS = ("zoo/diffusion", "zoo/speech-synthesiser")
 Given = tuple[list[str], Callable[[int], Tensor]]
 """Targets, and seed -> real media (B, C, ...) that should be read as them."""
+CHOSEN_ON = ("a red circle", "a blue star", "a green ring", "a yellow heart")
+"""Captions on which the settings of `CaptionInversion.regularised` were chosen."""
 PLAIN = Mention(size=False, texture=False, tone=False)
 
 
@@ -70,7 +72,7 @@ def invertibility(
         The report.
     """
     size = size or Size()
-    steps = {readers.NAIVE: size.steps, readers.OURS: size.steps}
+    steps = dict.fromkeys(readers.PRESETS, size.steps)
     rows: list[dict[str, Any]] = []
     blocks: list[Block] = []
     found: list[Claim] = []
@@ -125,19 +127,21 @@ def scenes(count: int) -> Given:
 
 
 def recordings(count: int) -> Given:
-    """Phrases, and held-out recordings of them, the same for every seed."""
+    """Phrases, and held-out recordings of them, the same for every seed; ObvertError for more than there are."""
+    if count > reading.TARGETS:
+        raise ObvertError(f"need at most {reading.TARGETS} targets, of which there are recordings, got {count}")
     files, model = reading.recordings()[:count], load_reader("zoo/speech-recogniser")
     sounds = readers.stacked([read(file, model).data for file in files])
     return [file.stem.replace("-", " ") for file in files], lambda seed: sounds
 
 
 def kinds(count: int) -> list[str]:
-    """Captions of single things, colours and shapes in turn: "a red circle", "an orange square", ..."""
+    """Captions of single things, colours and shapes in turn: "an orange square", ...; none that a preset was chosen on."""
     found = []
-    for i in range(count):
+    for i in range(len(COLOURS) * len(SHAPES)):
         colour, shape = COLOURS[i % len(COLOURS)], SHAPES[(i + i // len(COLOURS)) % len(SHAPES)]
         found.append(f"{'an' if colour[0] in 'aeiou' else 'a'} {colour} {shape}")
-    return found
+    return [text for text in found if text not in CHOSEN_ON][:count]
 
 
 def of_kinds(targets: Sequence[str], seed: int) -> list[Scene]:

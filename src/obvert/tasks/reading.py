@@ -38,6 +38,8 @@ from obvert.tasks._fit import fit
 
 LEVELS = {"picture": 255.0, "sound": 32767.0}
 """Levels of a file from 0 to 1."""
+TARGETS = 16
+"""Recordings of the zoo that may be targets; the others are what is real."""
 JUDGES = {
     "zoo/captioner": ["zoo/captioner-2"],
     "zoo/captioner-2": ["zoo/captioner"],
@@ -75,7 +77,8 @@ def judge(model: Reader, media: Tensor, wanted: Sequence[str], judges: Judges) -
 
     Returns:
         A row a text: `as_file` (what the model reads of the file), `match` and `word_errors` of that, `transfer` (share of the
-        independent readers that read the wanted text exactly), what each reads, `clip_score`, `distance` to real media in
+        independent readers that read the wanted text exactly), `transfer_words` (share of its words that they read: 1 less
+        their word error rate, 0 at least), what each reads, `clip_score`, `distance` to real media in
         units of what is usual among them, `slope` of the power spectrum. What there is no judge for is None.
 
     Raises:
@@ -94,6 +97,7 @@ def judge(model: Reader, media: Tensor, wanted: Sequence[str], judges: Judges) -
     distances = distance(media, judges.real, model.rate) if judges.real else None
     right, errors = exact_match(read, wanted), word_error_rate(read, wanted)
     agree = {name: exact_match(said, wanted) for name, said in others.items()}
+    shares = {name: 1 - word_error_rate(said, wanted).clamp(max=1) for name, said in others.items()}
     slopes = spectrum_slope(media)
     for i, text in enumerate(wanted):
         rows.append(
@@ -103,6 +107,7 @@ def judge(model: Reader, media: Tensor, wanted: Sequence[str], judges: Judges) -
                 "match": right[i].item(),
                 "word_errors": errors[i].item(),
                 "transfer": fmean(a[i].item() for a in agree.values()) if agree else None,
+                "transfer_words": fmean(words[i].item() for words in shares.values()) if shares else None,
                 **{f"{name} reads": said[i] for name, said in others.items()},
                 "clip_score": None if scores is None else scores[i].item(),
                 "distance": None if distances is None else distances[i].item(),
@@ -193,9 +198,9 @@ def report(model: Reader, inversion: Inversion, found: list[dict[str, Any]]) -> 
 
 NOTE = (
     "reads: by the inverted model, at what was searched. as file: by it, of the saved file. match, word errors: of that, against "
-    "the target. transfer: share of independent readers that read the target exactly. clip score: of an independent dual "
-    "encoder, 0 to 2.5. distance: to the nearest real medium by statistics, 1 being usual among real ones. slope: exponent "
-    "of the power spectrum, about -2 for natural media and 0 for noise."
+    "the target. transfer: share of independent readers that read the target exactly; words: of its words that they read. clip "
+    "score: of an independent dual encoder, 0 to 2.5. distance: to the nearest real medium by statistics, 1 being usual "
+    "among real ones. slope: exponent of the power spectrum, about -2 for natural media and 0 for noise."
 )
 
 
@@ -237,7 +242,7 @@ def judges_of(
     own = name.startswith("zoo/")
     loaded = {one: load_reader(one) for one in ([j for j in JUDGES.get(name, []) if j in zoo()] if readers is None else readers)}
     eye = ("zoo/clip" if own else "") if encoder is None or model.media == "sound" else encoder
-    given = files(real, model.media) if real else recordings() if own and model.media == "sound" else []
+    given = files(real, model.media) if real else recordings()[TARGETS:] if own and model.media == "sound" else []
     media = [read(path, model).data for path in given] or (real_scenes() if own else [])
     if model.media == "sound":
         return Judges(readers=loaded, real=media)

@@ -47,7 +47,7 @@ from obvert.zoo.hearing import (
 from obvert.zoo.speech import ACCENTS, SECONDS, VARIANTS, corpus, phrases, voices
 from obvert.zoo.training import Report, fit
 
-EXAMPLES = 8
+EXAMPLES = 40
 """Held-out phrases that are written beside the weights, spoken."""
 
 
