@@ -5,7 +5,7 @@
 `naive` is what was published: the network's own numbers, from Gaussian noise, and nothing but the cross-entropy. The text is
 met within some hundred steps; people see noise. `regularised` searches among pictures rather than numbers: a spectrum that
 falls as natural ones do, coarse before fine, and a loss that must hold for shifted, turned and recoloured views of the picture.
-Its settings were chosen on zoo/captioner, on four targets at seed 0, by eye and by the score of zoo/clip.
+Its settings were chosen on zoo/captioner, on four captions at seed 0, by eye and by the score of zoo/clip.
 
 References:
     | Investigating the Invertibility of Multimodal Latent Spaces (2025)

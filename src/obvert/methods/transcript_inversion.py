@@ -4,7 +4,8 @@
 
 `naive` is what was published: a free log-mel spectrogram from noise. Most such spectrograms are those of no sound at all,
 so that what is heard is not what was found. `regularised` searches for the waveform, through the model's own log-mel: what
-is found is a sound by construction.
+is found is a sound by construction. Its settings were chosen on zoo/speech-recogniser-2 with zoo/speech-recogniser as judge, on
+six phrases at one seed: of their words the judge missed .64, .89 with noise 20 to 40 dB below the sound, .68 with none louder.
 
 References:
     | Investigating the Invertibility of Multimodal Latent Spaces (2025)
@@ -52,7 +53,7 @@ class TranscriptInversion(ReaderInversion):
 
     @classmethod
     def regularised(cls, **settings: Any) -> TranscriptInversion:
-        """Ours: a waveform whose spectrum falls as that of speech, to be read as wanted shifted, louder, softer and in noise."""
-        views = (TimeShift(), Gain(), Noise())
-        method = cls(parametrisation=STFT(), views=views, looks=2, solver=Adam(lr=0.05), steps=400)
+        """Ours: a waveform whose spectrum falls as that of speech, to be read as wanted shifted, louder, softer and in loud noise."""
+        views = (TimeShift(), Gain(), Noise(least=-5, most=10))
+        method = cls(parametrisation=STFT(decay=1.5, knee=16), views=views, looks=3, solver=Adam(lr=0.1), steps=300)
         return replace(method, **settings)
