@@ -53,7 +53,7 @@ class TranscriptInversion(ReaderInversion):
 
     @classmethod
     def regularised(cls, **settings: Any) -> TranscriptInversion:
-        """Ours: a waveform whose spectrum falls as that of speech, to be read as wanted shifted, louder, softer and in loud noise."""
+        """Ours: a waveform whose spectrum falls as that of speech, read as wanted shifted, louder, softer and in loud noise."""
         views = (TimeShift(), Gain(), Noise(least=-5, most=10))
         method = cls(parametrisation=STFT(decay=1.5, knee=16), views=views, looks=3, solver=Adam(lr=0.1), steps=300)
         return replace(method, **settings)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
+from obvert.report import Table
+
 KEYS = ("task", "model", "features")
 """What tells one kind of row from another."""
 STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
@@ -54,6 +56,24 @@ def summarise(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
                     first[f"{name}_interval"] = [low, high]
         found.append(first | {"seeds": len(members)})
     return found
+
+
+def means(rows: Sequence[dict[str, Any]], task: str, measures: Sequence[str], note: str) -> Table:
+    """The table of a task, contestant by contestant.
+
+    Args:
+        rows: as `summarise` gives them, of any tasks.
+        task: whose rows are shown; its title.
+        measures: columns; those that no row has are left out.
+        note: under the table.
+
+    Returns:
+        The table, with intervals.
+    """
+    mine = [row for row in rows if row["task"] == task]
+    columns = [name for name in measures if any(row.get(name) is not None for row in mine)]
+    intervals = {name: f"{name}_interval" for name in columns}
+    return Table(title=task.capitalize(), rows=mine, columns=["features", *columns], intervals=intervals, note=note)
 
 
 @dataclass(frozen=True, kw_only=True)

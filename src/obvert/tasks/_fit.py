@@ -1,12 +1,13 @@
-"""Pictures of any size brought to the one that a text-to-image model draws."""
+"""Pictures of any size brought to the one that a text-to-image model draws, sounds of any length to that of the longest."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, pad
 
 from obvert.core import Diffusion
 
@@ -15,6 +16,12 @@ def native_size(model: Diffusion) -> tuple[int, int]:
     """Height and width of what a model draws: its decoder is asked."""
     height, width = model.autoencoder.decode(torch.zeros(1, *model.shape)).shape[2:]
     return height, width
+
+
+def stacked(sounds: Sequence[Tensor]) -> Tensor:
+    """Sounds (C, S) of several lengths as one batch (B, C, S), the shorter ones ending in silence."""
+    longest = max(sound.shape[-1] for sound in sounds)
+    return torch.stack([pad(sound, (0, longest - sound.shape[-1])) for sound in sounds])
 
 
 def fit(picture: Tensor, size: tuple[int, int], name: str = "", *, nearest: bool = False) -> Tensor:

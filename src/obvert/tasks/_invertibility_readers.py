@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from obvert.core import ObvertError, Progress, Reader
@@ -26,7 +25,7 @@ from obvert.parametrisations.spoken import Spoken
 from obvert.report import Block, Curves, Gallery, GalleryRow, Table
 from obvert.solvers.adam import Adam
 from obvert.store import Run
-from obvert.tasks._claims import Claim, differences
+from obvert.tasks._claims import Claim, differences, means
 from obvert.tasks.reading import Judges, as_file, judge, medium_of, method_of
 from obvert.views.gain import Gain
 from obvert.views.noise import Noise
@@ -203,15 +202,7 @@ def _figures(model: Reader, curves: dict[str, list[dict[str, Any]]]) -> list[Blo
 
 def table(rows: list[dict[str, Any]], model: str) -> Table:
     """Means over seeds, contestant by contestant."""
-    mine = [row for row in rows if row["task"] == f"readings of {model}"]
-    columns = [name for name in MEASURES if any(row.get(name) is not None for row in mine)]
-    return Table(
-        title=f"Readings of {model}",
-        rows=mine,
-        columns=["features", *columns],
-        intervals={name: f"{name}_interval" for name in columns},
-        note=NOTE,
-    )
+    return means(rows, f"readings of {model}", MEASURES, NOTE)
 
 
 NOTE = (
@@ -273,9 +264,3 @@ def _share(read: Sequence[str], targets: Sequence[str]) -> float:
 def _means(judged: list[dict[str, Any]]) -> dict[str, float | None]:
     keys = ("match", "word_errors", "transfer", "transfer_words", "clip_score", "distance", "slope")
     return {key: None if judged[0][key] is None else fmean(row[key] for row in judged) for key in keys}
-
-
-def stacked(media: Sequence[Tensor]) -> Tensor:
-    """Media of several lengths as one batch, the shorter ones ending in silence."""
-    longest = max(m.shape[-1] for m in media)
-    return torch.stack([torch.nn.functional.pad(m, (0, longest - m.shape[-1])) for m in media])

@@ -18,7 +18,7 @@ from obvert.core import Progress, Reader, Writer
 from obvert.metrics import exact_match, legibility
 from obvert.report import Block, Curves, Gallery, GalleryRow, Table
 from obvert.store import Run
-from obvert.tasks._claims import Claim, differences
+from obvert.tasks._claims import Claim, differences, means
 from obvert.tasks.reading import as_file
 from obvert.tasks.writing import again_db, medium_of, method_of, places
 
@@ -187,15 +187,7 @@ def shared_words(found: str, wanted: str) -> float:
 
 def table(rows: list[dict[str, Any]], model: str) -> Table:
     """Means over seeds, contestant by contestant."""
-    mine = [row for row in rows if row["task"] == f"prompts of {model}"]
-    columns = [name for name in MEASURES if any(row.get(name) is not None for row in mine)]
-    return Table(
-        title=f"Prompts of {model}",
-        rows=mine,
-        columns=["features", *columns],
-        intervals={name: f"{name}_interval" for name in columns},
-        note=NOTE,
-    )
+    return means(rows, f"prompts of {model}", MEASURES, NOTE)
 
 
 NOTE = (

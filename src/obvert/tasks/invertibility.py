@@ -27,6 +27,7 @@ from obvert.tasks import _invertibility_readers as readers
 from obvert.tasks import _invertibility_writers as writers
 from obvert.tasks import reading
 from obvert.tasks._claims import STUDENT, Claim, summarise
+from obvert.tasks._fit import stacked
 from obvert.tasks.reading import judges_of
 from obvert.tasks.writing import readers_of
 from obvert.zoo.exam import HELD_OUT, pictures
@@ -131,7 +132,7 @@ def recordings(count: int) -> Given:
     if count > reading.TARGETS:
         raise ObvertError(f"need at most {reading.TARGETS} targets, of which there are recordings, got {count}")
     files, model = reading.recordings()[:count], load_reader("zoo/speech-recogniser")
-    sounds = readers.stacked([read(file, model).data for file in files])
+    sounds = stacked([read(file, model).data for file in files])
     return [file.stem.replace("-", " ") for file in files], lambda seed: sounds
 
 

@@ -21,7 +21,7 @@ from obvert.metrics import exact_match, legibility, nearest_tokens, sound_qualit
 from obvert.models import load_reader
 from obvert.provenance import versions
 from obvert.report import Curves, Gallery, GalleryRow, Report, Table
-from obvert.tasks._fit import fit
+from obvert.tasks._fit import fit, stacked
 from obvert.tasks.reading import as_file
 
 TOP = 5
@@ -169,8 +169,7 @@ def fitted(model: Writer, media: Sequence[Tensor], names: Sequence[str]) -> Tens
     if model.media == "picture":
         height, width = model.medium.shape[1:]
         return torch.stack([fit(m, (height, width), name) for m, name in zip(media, names, strict=True)])
-    longest = max(m.shape[-1] for m in media)
-    return torch.stack([torch.nn.functional.pad(m, (0, longest - m.shape[-1])) for m in media])
+    return stacked(media)
 
 
 READERS = {"zoo/diffusion": "zoo/captioner", "zoo/speech-synthesiser": "zoo/speech-recogniser"}
