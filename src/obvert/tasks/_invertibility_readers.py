@@ -26,7 +26,8 @@ from obvert.report import Block, Curves, Gallery, GalleryRow, Table
 from obvert.solvers.adam import Adam
 from obvert.store import Run
 from obvert.tasks._claims import Claim, differences, means
-from obvert.tasks.reading import Judges, as_file, judge, medium_of, method_of
+from obvert.tasks._inverted import as_file, medium_of
+from obvert.tasks.reading import Judges, judge, method_of
 from obvert.views.gain import Gain
 from obvert.views.noise import Noise
 

@@ -19,8 +19,8 @@ from obvert.metrics import exact_match, legibility
 from obvert.report import Block, Curves, Gallery, GalleryRow, Table
 from obvert.store import Run
 from obvert.tasks._claims import Claim, differences, means
-from obvert.tasks.reading import as_file
-from obvert.tasks.writing import again_db, medium_of, method_of, places
+from obvert.tasks._inverted import as_file, medium_of
+from obvert.tasks.writing import again_db, method_of, places
 
 Watch = Callable[[str], Progress | None]
 NAIVE, OURS, DATA, NOISE = "naive", "regularised", "true prompt", "random prompt"

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from obvert.core import DualEncoder, Inversion, ObvertError, Reader, Status
 from obvert.hub import ZOO, zoo
-from obvert.media import Medium, files, read
+from obvert.media import files, read
 from obvert.methods._reading import ReaderInversion
 from obvert.methods.caption_inversion import CaptionInversion
 from obvert.methods.transcript_inversion import TranscriptInversion
@@ -32,12 +32,10 @@ from obvert.metrics import (
     word_error_rate,
 )
 from obvert.models import load_dual, load_reader
-from obvert.provenance import versions
-from obvert.report import Curves, Gallery, GalleryRow, Report, Table
+from obvert.report import Gallery, GalleryRow, Report, Table
 from obvert.tasks._fit import fit
+from obvert.tasks._inverted import about, as_file, columns, medium_of, way
 
-LEVELS = {"picture": 255.0, "sound": 32767.0}
-"""Levels of a file from 0 to 1."""
 TARGETS = 16
 """Recordings of the zoo that may be targets; the others are what is real."""
 JUDGES = {
@@ -59,11 +57,6 @@ class Judges:
     """For pictures."""
     real: Sequence[Tensor] = ()
     """Real media, to tell how far from them others lie; pictures as large as those that are judged."""
-
-
-def as_file(media: Tensor, kind: str) -> Tensor:
-    """Media as a file holds them, rounded to 8 bits (pictures) or 16 (sounds)."""
-    return (media * LEVELS[kind]).round() / LEVELS[kind]
 
 
 def judge(model: Reader, media: Tensor, wanted: Sequence[str], judges: Judges) -> list[dict[str, Any]]:
@@ -168,31 +161,25 @@ def report(model: Reader, inversion: Inversion, found: list[dict[str, Any]]) -> 
     """
     gallery = []
     for i, row in enumerate(found):
-        way: list[tuple[Any, str, bool | None]] = [
+        steps: list[tuple[Any, str, bool | None]] = [
             (medium_of(model, media[i]), f"step {step}: {inversion.snapshot_texts[step][i]}", None)
             for step, media in sorted(inversion.snapshot_features.items())
         ]
         last = medium_of(model, inversion.features[i])
-        gallery.append(GalleryRow(query=last, label=f"“{row['target']}”", results={"on the way": way}))
-    trace = inversion.trace.cpu()
-    series: dict[str, tuple[Sequence[float], Sequence[float]]] = {
-        f"{i + 1}: {row['target']}": (list(map(float, range(len(trace)))), trace[:, i].tolist())
-        for i, row in enumerate(found[:8])
-    }
+        gallery.append(GalleryRow(query=last, label=f"“{row['target']}”", results={"on the way": steps}))
     match = fmean(row["match"] for row in found)
     transfer = [row["transfer"] for row in found if row["transfer"] is not None]
     told = f" Independent readers read {fmean(transfer):.0%} of them as wanted." if transfer else ""
-    shown = [key for key in found[0] if key not in ("task", "status") and any(row[key] is not None for row in found)]
     return Report(
         title=f"What {model.card.name} reads as wanted",
         lead=f"Saved as files, {match:.0%} of {len(found)} are read as wanted by the model that was inverted.{told}",
         blocks=[
             Gallery(title="Found", queries=gallery, note="The text under a picture is what the inverted model reads there."),
-            Table(title="Judges", rows=found, columns=shown, note=NOTE),
-            Curves(title="The way", x_label="step", y_label="error (nats a token, and priors)", series=series),
+            Table(title="Judges", rows=found, columns=columns(found), note=NOTE),
+            way(inversion, [row["target"] for row in found], "error (nats a token, and priors)"),
         ],
         rows=found,
-        meta={"model": vars(model.card), "method": inversion.settings, "seed": inversion.seed, "versions": versions()},
+        meta=about(model, inversion),
     )
 
 
@@ -202,11 +189,6 @@ NOTE = (
     "score: of an independent dual encoder, 0 to 2.5. distance: to the nearest real medium by statistics, 1 being usual "
     "among real ones. slope: exponent of the power spectrum, about -2 for natural media and 0 for noise."
 )
-
-
-def medium_of(model: Reader, data: Tensor) -> Medium:
-    """What was found, as a file holds it, to be shown."""
-    return Medium(kind=model.media, data=as_file(data.detach().cpu(), model.media), rate=model.rate)
 
 
 def snapshots(steps: int, count: int = 5) -> tuple[int, ...]:

@@ -13,16 +13,14 @@ import torch
 from torch import Tensor
 
 from obvert.core import Inversion, Reader, Status, Writer
-from obvert.media import Medium
 from obvert.methods._writing import WriterInversion
 from obvert.methods.prompt_inversion import PromptInversion
 from obvert.methods.speech_prompt_inversion import SpeechPromptInversion
 from obvert.metrics import exact_match, legibility, nearest_tokens, sound_quality
 from obvert.models import load_reader
-from obvert.provenance import versions
-from obvert.report import Curves, Gallery, GalleryRow, Report, Table
+from obvert.report import Gallery, GalleryRow, Report, Table
 from obvert.tasks._fit import fit, stacked
-from obvert.tasks.reading import as_file
+from obvert.tasks._inverted import about, as_file, columns, medium_of, way
 
 TOP = 5
 """Nearest words that are shown for each row."""
@@ -89,28 +87,23 @@ def report(model: Writer, inversion: Inversion, found: list[dict[str, Any]]) -> 
     """
     gallery = []
     for i, row in enumerate(found):
-        way: list[tuple[Any, str, bool | None]] = [
+        steps: list[tuple[Any, str, bool | None]] = [
             (medium_of(model, media[i]), f"step {step}", None) for step, media in sorted(inversion.snapshot_features.items())
         ]
-        way.append((medium_of(model, inversion.features[i]), row["nearest"][:60], None))
-        gallery.append(GalleryRow(query=medium_of(model, inversion.target[i]), label=row["target"], results={"written": way}))
-    trace = inversion.trace.cpu()
-    series: dict[str, tuple[Sequence[float], Sequence[float]]] = {
-        f"{i + 1}: {row['target']}": (list(map(float, range(len(trace)))), trace[:, i].tolist())
-        for i, row in enumerate(found[:8])
-    }
-    shown = [key for key in found[0] if key not in ("task", "status") and any(row[key] is not None for row in found)]
-    tables = [Table(title="How it is written again", rows=found, columns=shown, note=NOTE), *_vocabulary(model, inversion, found)]
+        steps.append((medium_of(model, inversion.features[i]), row["nearest"][:60], None))
+        gallery.append(GalleryRow(query=medium_of(model, inversion.target[i]), label=row["target"], results={"written": steps}))
+    written = Table(title="How it is written again", rows=found, columns=columns(found), note=NOTE)
     return Report(
         title=f"What {model.card.name} has to be told",
         lead=f"{len(found)} {model.media}s, searched for as {inversion.settings['unknown']}.",
         blocks=[
             Gallery(title="Wanted and written", queries=gallery),
-            *tables,
-            Curves(title="The way", x_label="step", y_label="error", series=series, log_x=False),
+            written,
+            *_vocabulary(model, inversion, found),
+            way(inversion, [row["target"] for row in found], "error"),
         ],
         rows=found,
-        meta={"model": vars(model.card), "method": inversion.settings, "seed": inversion.seed, "versions": versions()},
+        meta=about(model, inversion),
     )
 
 
@@ -140,11 +133,6 @@ def again_db(seen: Tensor, wanted: Tensor) -> Tensor:
     length = min(seen.shape[-1], wanted.shape[-1])
     wrong = (seen[..., :length] - wanted[..., :length]).square().flatten(1).mean(1)
     return 10 * wrong.clamp(min=1e-12).log10()
-
-
-def medium_of(model: Writer, data: Tensor) -> Medium:
-    """What is written, as a file holds it, to be shown."""
-    return Medium(kind=model.media, data=as_file(data.detach().cpu(), model.media), rate=model.rate)
 
 
 def method_of(model: Writer, preset: str) -> WriterInversion:

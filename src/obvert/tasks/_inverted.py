@@ -1,0 +1,48 @@
+"""What the pages of inverted readers and writers share: media as files hold them, the columns that say something, the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from obvert.core import Inversion, Reader, Writer
+from obvert.media import Medium
+from obvert.provenance import versions
+from obvert.report import Curves
+
+LEVELS = {"picture": 255.0, "sound": 32767.0}
+"""Levels of a file from 0 to 1."""
+SHOWN = 8
+"""Curves in one figure, at most."""
+
+
+def as_file(media: Tensor, kind: str) -> Tensor:
+    """Media as a file holds them, rounded to 8 bits (pictures) or 16 (sounds)."""
+    return (media * LEVELS[kind]).round() / LEVELS[kind]
+
+
+def medium_of(model: Reader | Writer, data: Tensor) -> Medium:
+    """What was found or is written, as a file holds it, to be shown."""
+    return Medium(kind=model.media, data=as_file(data.detach().cpu(), model.media), rate=model.rate)
+
+
+def columns(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """The columns of a table of inversions: those that some row fills, but for task and status."""
+    return [key for key in rows[0] if key not in ("task", "status") and any(row[key] is not None for row in rows)]
+
+
+def way(inversion: Inversion, names: Sequence[str], label: str) -> Curves:
+    """The error of the first few inversions, step by step."""
+    trace = inversion.trace.cpu()
+    steps = [float(k) for k in range(len(trace))]
+    series: dict[str, tuple[Sequence[float], Sequence[float]]] = {
+        f"{i + 1}: {name}": (steps, trace[:, i].tolist()) for i, name in enumerate(names[:SHOWN])
+    }
+    return Curves(title="The way", x_label="step", y_label=label, series=series)
+
+
+def about(model: Reader | Writer, inversion: Inversion) -> dict[str, Any]:
+    """Which model, method, seed and versions gave the page."""
+    return {"model": vars(model.card), "method": inversion.settings, "seed": inversion.seed, "versions": versions()}
