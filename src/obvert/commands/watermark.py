@@ -135,6 +135,7 @@ def detect(options: Detect, said: str) -> int:
     import torch
 
     from obvert.io import read_images
+    from obvert.tasks._fit import fit, native_size
     from obvert.tasks.watermark import ALARM
 
     if not options.images or options.keys < 1:
@@ -143,9 +144,8 @@ def detect(options: Detect, said: str) -> int:
     model, watermark = options.pipeline(), options.watermark()
     invert, back = decoder_inversion(model, options.by), diffusion_inversion(model, options.steps)
     keys = [watermark.key(model.shape, options.key + k) for k in range(options.keys)]
-    for path, picture in zip(options.images, pictures, strict=True):
-        if (found := tuple(model.autoencoder.encode(picture[None]).shape[1:])) != tuple(model.shape):
-            raise ObvertError(f"need pictures with latents {tuple(model.shape)}, as the model draws, got {found} of {path}")
+    size = native_size(model)
+    pictures = [fit(picture, size, str(path)) for picture, path in zip(pictures, options.images, strict=True)]
     rows = []
     for i in range(0, len(pictures), FEW):
         noise = back(invert(torch.stack(pictures[i : i + FEW]))).float().cpu()
