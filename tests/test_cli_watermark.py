@@ -44,6 +44,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "obvert.methods.diffusion_inversion", module)
 
 
+@pytest.mark.filterwarnings("default:.*is resized to:UserWarning")
 @pytest.mark.parametrize("scheme", ["tree-ring", "gaussian-shading"])
 def test_what_is_embedded_is_detected(scheme: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
