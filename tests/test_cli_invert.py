@@ -104,3 +104,11 @@ def test_a_picture_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.Capt
     code, _, err = told(capsys, *argv)
     assert code == 2
     assert "none.png" in err
+
+
+def test_silence_cannot_be_spoken_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(Medium(kind="sound", data=torch.zeros(1, 16000), rate=16000), tmp_path / "silence")
+    argv = ["--model", "zoo/speech-synthesiser", "--target", str(tmp_path / "silence.wav"), "--steps", "1"]
+    assert main(["invert", *argv, "--out", str(tmp_path / "out")]) == 2
+    assert f"need sounds that are not silent, got silence in {tmp_path / 'silence.wav'}" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tiny_synthesisers
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
@@ -23,6 +23,7 @@ from obvert.models.parts.mel import Mel
 from obvert.models.parts.speaking import Alphabet, in_groups, stretched
 
 
+@example(durations=[2.3e-308], total=4)
 @given(durations=st.lists(st.floats(0, 50), min_size=1, max_size=9), total=st.integers(0, 200))
 @settings(deadline=None, max_examples=50)
 def test_stretched_durations_sum_exactly(durations: list[float], total: int) -> None:
@@ -122,6 +123,8 @@ def test_silence_after_a_sound_is_not_part_of_it(tmp_path: Path) -> None:
     told = model.prompt(model.embed(model.tokens(["red moon"])))
     sound = model.write(told)
     assert model.mismatch(told, torch.nn.functional.pad(sound, (0, 5000))) == model.mismatch(told, sound) < 1e-6
+    with pytest.raises(ObvertError, match=r"need sounds that are not silent for .*, got silence at 0"):
+        model.mismatch(told, torch.zeros_like(sound))
 
 
 def test_synthesisers_are_told_from_other_models(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from obvert.core import Inversion, Reader, Status, Writer
+from obvert.core import Inversion, ObvertError, Reader, Status, Writer
 from obvert.methods._writing import WriterInversion
 from obvert.methods.prompt_inversion import PromptInversion
 from obvert.methods.speech_prompt_inversion import SpeechPromptInversion
@@ -153,10 +153,15 @@ def fitted(model: Writer, media: Sequence[Tensor], names: Sequence[str]) -> Tens
 
     Returns:
         (B, C, ...).
+
+    Raises:
+        ObvertError: for a sound of silence, of which nothing can be written again.
     """
     if model.media == "picture":
         height, width = model.medium.shape[1:]
         return torch.stack([fit(m, (height, width), name) for m, name in zip(media, names, strict=True)])
+    if silent := [name for m, name in zip(media, names, strict=True) if not m.any()]:
+        raise ObvertError(f"need sounds that are not silent, got silence in {silent[0]}")
     return stacked(media)
 
 

@@ -154,7 +154,9 @@ def build(
             what = f"sounds ({len(prompts)}, 1, S) of at most {SECONDS} s at {rate} Hz"
             raise ObvertError(f"need {what} for {card.name}, got {tuple(media.shape)}")
         media = media.to(network.device)
-        frames = [max(1, math.ceil(n / hop)) for n in Alphabet.spoken(media.transpose(1, 2)).tolist()]
+        frames = [math.ceil(n / hop) for n in Alphabet.spoken(media.transpose(1, 2)).tolist()]
+        if not all(frames):
+            raise ObvertError(f"need sounds that are not silent for {card.name}, got silence at {frames.index(0)}")
         sounds = pad(media[:, 0], (0, hop))
 
         def run(rows: Tensor, key: tuple[int, int]) -> Tensor:
@@ -208,4 +210,4 @@ def stretched(durations: Tensor, total: int) -> Tensor:
     """
     ends = durations.detach().double().cumsum(1)
     ends = torch.where(ends[:, -1:] > 0, ends, torch.arange(1, ends.shape[1] + 1, device=ends.device, dtype=ends.dtype))
-    return (ends * (total / ends[:, -1:])).round().long().diff(dim=1, prepend=ends.new_zeros(len(ends), 1).long())
+    return (ends / ends[:, -1:] * total).round().long().diff(dim=1, prepend=ends.new_zeros(len(ends), 1).long())
