@@ -7,7 +7,6 @@ through their log-mel show what a search for a spectrogram can reach.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -15,9 +14,9 @@ from typing import Any
 
 from torch import Tensor
 
-from obvert.core import ObvertError, Progress, Reader
+from obvert.core import Progress, Reader
 from obvert.methods._reading import ReaderInversion
-from obvert.metrics import LogMel, exact_match, sound_quality
+from obvert.metrics import LogMel, exact_match
 from obvert.models import load_autoencoder, load_writer
 from obvert.parametrisations.free import white
 from obvert.parametrisations.latent import Latent
@@ -25,6 +24,7 @@ from obvert.parametrisations.spoken import Spoken
 from obvert.report import Block, Curves, Gallery, GalleryRow, Table
 from obvert.solvers.adam import Adam
 from obvert.store import Run
+from obvert.tasks import _inverted
 from obvert.tasks._claims import Claim, differences, means
 from obvert.tasks._inverted import as_file, medium_of
 from obvert.tasks.reading import Judges, judge, method_of
@@ -162,17 +162,10 @@ def compete(
 
 
 def quality(model: Reader, media: Tensor, real: Tensor) -> dict[str, float | None]:
-    """Mean PESQ and STOI of sounds against real ones (B, 1, S), over their length; None for pictures, or without the extra."""
-    nothing: dict[str, float | None] = {"pesq": None, "stoi": None}
-    if model.media != "sound":
-        return nothing
-    length = min(media.shape[-1], real.shape[-1])
-    try:
-        found = sound_quality(real[..., :length], as_file(media.detach().cpu(), "sound")[..., :length], model.rate or 16_000)
-    except ObvertError as error:
-        warnings.warn(f"sounds are not compared with real ones: {error}", stacklevel=2)
-        return nothing
-    return {name: None if found[name].isnan().all() else found[name].nanmean().item() for name in nothing}
+    """Mean PESQ and STOI of sounds against real ones; None for pictures, or without the extra."""
+    rows = _inverted.quality(real, media, model.rate) if model.rate else []
+    told = {name: [row[name] for row in rows if row[name] is not None] for name in ("pesq", "stoi")}
+    return {name: fmean(values) if values else None for name, values in told.items()}  # type: ignore[arg-type]
 
 
 def _figures(model: Reader, curves: dict[str, list[dict[str, Any]]]) -> list[Block]:

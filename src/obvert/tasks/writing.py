@@ -16,11 +16,11 @@ from obvert.core import Inversion, ObvertError, Reader, Status, Writer
 from obvert.methods._writing import WriterInversion
 from obvert.methods.prompt_inversion import PromptInversion
 from obvert.methods.speech_prompt_inversion import SpeechPromptInversion
-from obvert.metrics import exact_match, legibility, nearest_tokens, sound_quality
+from obvert.metrics import exact_match, legibility, nearest_tokens
 from obvert.models import load_reader
 from obvert.report import Gallery, GalleryRow, Report, Table
 from obvert.tasks._fit import fit, stacked
-from obvert.tasks._inverted import about, as_file, columns, medium_of, way
+from obvert.tasks._inverted import about, as_file, columns, medium_of, quality, way
 
 TOP = 5
 """Nearest words that are shown for each row."""
@@ -38,8 +38,9 @@ def rows(
         readers: that read what is written again, and the target, for the cycle.
 
     Returns:
-        A row a medium: `again_db` (mean squared error of what is written again; of sounds, of the mel spectrogram, `error`),
-        `legibility`, `nearest` words of each place, and what each reader reads of the target and of what is written.
+        A row a medium: `again_db` (mean squared error of the picture that is written again; of sounds `pesq`, `stoi` and
+        `log_mel_db`, with the floor and the ceiling of the first two), `legibility`, `nearest` words of each place, and what
+        each reader reads of the target and of what is written.
     """
     wanted, seen = (as_file(t.detach().cpu(), model.media) for t in (inversion.target, inversion.features))
     placed = places(model, inversion.x)
@@ -47,15 +48,13 @@ def rows(
     found: list[dict[str, Any]] = []
     said = {name: (reader.read(list(wanted)), reader.read(list(seen))) for name, reader in (readers or {}).items()}
     same = {name: exact_match(again, first) for name, (first, again) in said.items()}
+    near: list[dict[str, Any]] = (
+        [{"again_db": wrong} for wrong in again_db(seen, wanted).tolist()]
+        if model.rate is None
+        else quality(wanted, seen, model.rate, bounds=True)
+    )
     for i, name in enumerate(names):
-        row: dict[str, Any] = {"task": inversion.method, "target": name}
-        row["again_db"] = None
-        if model.media == "picture":
-            row["again_db"] = again_db(seen[i : i + 1], wanted[i : i + 1]).item()
-        else:
-            length = min(seen.shape[-1], wanted.shape[-1])
-            quality = sound_quality(wanted[i : i + 1, :, :length], seen[i : i + 1, :, :length], model.rate or 16_000)
-            row |= {key: value[0].item() for key, value in quality.items()}
+        row: dict[str, Any] = {"task": inversion.method, "target": name} | near[i]
         row |= {"legibility": None if legible is None else legible[i].item(), "nearest": _text(inversion, i)}
         for reader, (first, again) in said.items():
             row |= {f"{reader} reads": first[i], f"{reader} reads again": again[i], "cycle": same[reader][i].item()}
@@ -95,7 +94,7 @@ def report(model: Writer, inversion: Inversion, found: list[dict[str, Any]]) -> 
     written = Table(title="How it is written again", rows=found, columns=columns(found), note=NOTE)
     return Report(
         title=f"What {model.card.name} has to be told",
-        lead=f"{len(found)} {model.media}s, searched for as {inversion.settings['unknown']}.",
+        lead=f"{len(found)} {model.media}{'s' * (len(found) > 1)}, searched for as {inversion.settings['unknown']}.",
         blocks=[
             Gallery(title="Wanted and written", queries=gallery),
             written,
@@ -123,8 +122,10 @@ def _vocabulary(model: Writer, inversion: Inversion, found: list[dict[str, Any]]
 
 
 NOTE = (
-    "again db: mean squared error of the picture that is written again. legibility: mean cosine with the nearest words, 1 for "
-    "real prompts. reads, reads again: what a reader says of the target and of what is written; cycle: whether that is the same."
+    "again db: mean squared error of the picture that is written again. pesq, stoi, log mel db: of the sound, against the one "
+    "wanted; floor: of noise, ceiling: of the one wanted through its log-mel. legibility: mean cosine with the nearest words, 1 "
+    "for real prompts. reads, reads again: what a reader says of the target and of what is written; cycle: whether that is the "
+    "same."
 )
 
 
