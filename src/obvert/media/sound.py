@@ -63,7 +63,7 @@ def _samples(path: Path) -> tuple[np.ndarray, int]:
     try:
         import soundfile
     except (ImportError, OSError) as error:  # OSError: the package is there, the library it binds is not
-        raise ObvertError(f"need soundfile to read {path}, got none: pip install 'obvert[sound]'") from error
+        raise ObvertError(f"need soundfile to read {path}, got none: pip install soundfile") from error
     try:
         with soundfile.SoundFile(path) as file:
             _short(file.frames * file.channels, path)
