@@ -40,6 +40,7 @@ def test_a_text_becomes_a_picture(preset: str, tmp_path: Path, capsys: pytest.Ca
     assert found.texts == [row["reads"] for row in rows]
     seen = obvert.read_images([tmp_path / "run" / "1.png"])[0]
     torch.testing.assert_close(seen, found.features[0], rtol=0, atol=1 / 255)
+    assert all(row["residual"] > 0.1 if preset == "naive" else 0 < row["residual"] < 0.02 for row in rows)
     page = (tmp_path / "run" / "report.html").read_text()
     assert "a red circle" in page
 

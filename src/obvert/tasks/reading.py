@@ -139,13 +139,31 @@ def distance(media: Tensor, real: Sequence[Tensor], rate: int | None) -> Tensor:
 def rows(model: Reader, inversion: Inversion, wanted: Sequence[str], judges: Judges) -> list[dict[str, Any]]:
     """What a command prints: what the model reads at x, and all judges, text by text."""
     judged = judge(model, inversion.features, wanted, judges)
+    lost = residual(model, inversion)
     return [
         {"task": inversion.method, "target": text, "reads": inversion.texts[i]}
         | judged[i]
+        | {"residual": lost[i].item()}
         | {"error": inversion.error[i].item(), "steps": int(inversion.steps[i])}
         | {"status": Status(int(inversion.status[i])).name.lower()}
         for i, text in enumerate(wanted)
     ]
+
+
+@torch.no_grad()
+def residual(model: Reader, inversion: Inversion) -> Tensor:
+    """How far what was searched lies from what the network is given of the file: of a spectrogram, its mel-consistency.
+
+    Args:
+        model: the reader.
+        inversion: of it.
+
+    Returns:
+        (B,) mean absolute difference in the unit of what the network takes; near 0 where the search is one among files.
+    """
+    front = [model.front(list(media)).cpu() for media in (as_file(inversion.features.cpu(), model.media), inversion.features)]
+    searched = inversion.x.cpu() if inversion.settings["space"] == "network" else front[1]
+    return (front[0].double() - searched.double()).abs().flatten(1).mean(1)
 
 
 def report(model: Reader, inversion: Inversion, found: list[dict[str, Any]]) -> Report:
@@ -187,7 +205,8 @@ NOTE = (
     "reads: by the inverted model, at what was searched. as file: by it, of the saved file. match, word errors: of that, against "
     "the target. transfer: share of independent readers that read the target exactly; words: of its words that they read. clip "
     "score: of an independent dual encoder, 0 to 2.5. distance: to the nearest real medium by statistics, 1 being usual "
-    "among real ones. slope: exponent of the power spectrum, about -2 for natural media and 0 for noise."
+    "among real ones. slope: exponent of the power spectrum, about -2 for natural media and 0 for noise. residual: mean "
+    "difference of what was searched from what the network is given of the file, near 0 for what a file can hold."
 )
 
 
