@@ -12,12 +12,15 @@ from torch import Tensor
 
 from obvert.core import Domain, ObvertError, View
 from obvert.registry import find, names
+from obvert.views import speed
 from obvert.views.colour_shift import ColourShift
 from obvert.views.cut_outs import CutOuts
+from obvert.views.equaliser import Equaliser
 from obvert.views.gain import Gain
 from obvert.views.jitter import Jitter
 from obvert.views.noise import Noise
 from obvert.views.spec_augment import SpecAugment
+from obvert.views.speed import Speed
 from obvert.views.time_shift import TimeShift
 
 PICTURE = Domain(media="picture", shape=(3, 24, 32), bounds=(0.0, 1.0))
@@ -27,14 +30,23 @@ NEUTRAL: dict[str, dict[str, Any]] = {
     "affine": {"degrees": 0, "zoom": 1, "shift": 0},
     "colour-shift": {"scale": 0, "shift": 0},
     "cut-outs": {"least": 1},
+    "equaliser": {"decibels": 0},
     "gain": {"decibels": 0},
     "jitter": {"pixels": 0},
     "noise": {"least": math.inf},
     "spec-augment": {"time": 0, "frequency": 0},
+    "speed": {"most": 1},
     "time-shift": {"seconds": 0},
 }
 """The setting of each view that changes nothing; a new view adds a line."""
-TAKES = {"gain": [SOUND], "time-shift": [SOUND, MEL], "spec-augment": [MEL], "noise": [PICTURE, SOUND, MEL]}
+TAKES = {
+    "equaliser": [SOUND],
+    "gain": [SOUND],
+    "noise": [PICTURE, SOUND, MEL],
+    "spec-augment": [MEL],
+    "speed": [SOUND],
+    "time-shift": [SOUND, MEL],
+}
 """The domains of each view, where those are not pictures."""
 CASES = [(name, domain) for name in names("views") for domain in TAKES.get(name, [PICTURE])]
 every = pytest.mark.parametrize(
@@ -118,6 +130,34 @@ def test_gains_are_decibels_and_clip() -> None:
     assert look(Gain(decibels=40), 9 * x, SOUND, 1).abs().max() <= 1
 
 
+def tone(hertz: float) -> Tensor:
+    """A sine of half scale that begins and ends softly."""
+    seconds = torch.arange(SOUND.shape[1]) / 16_000
+    return (0.5 * torch.hann_window(SOUND.shape[1]) * (2 * math.pi * hertz * seconds).sin())[None, None]
+
+
+@pytest.mark.parametrize("power", [-1.0, -0.3, 0.6, 1.0])
+def test_a_tone_is_played_at_its_speed(power: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "uniform", lambda *args: [power])
+    played = look(Speed(most=1.5), tone(1000), SOUND)
+    factor = SOUND.shape[1] / round(SOUND.shape[1] / 1.5**power)
+    at = torch.arange(SOUND.shape[1]) * factor / 16_000
+    envelope = torch.where(at < SOUND.shape[1] / 16_000, (math.pi * at * 16_000 / SOUND.shape[1]).sin() ** 2, 0)
+    torch.testing.assert_close(played[0, 0], 0.5 * envelope * (2 * math.pi * 1000 * at).sin(), rtol=0, atol=2e-3)
+
+
+def test_an_equaliser_has_one_gain_for_a_tone(monkeypatch: pytest.MonkeyPatch) -> None:
+    knots = torch.zeros(8, dtype=torch.float64)
+    knots[3], knots[4] = -6, 6  # at 500 and 1,000 Hz
+    monkeypatch.setattr(torch, "randn", lambda *args, **options: knots)
+    for hertz, decibels in ((500, -6), (1000, 6), (500 * 2**0.5, 0), (125, 0), (4000, 0)):
+        heard = look(Equaliser(decibels=1), tone(hertz), SOUND)
+        gain = 20 * (heard.square().sum() / tone(hertz).square().sum()).sqrt().log10()
+        assert gain == pytest.approx(decibels, abs=0.15)
+    with pytest.raises(ObvertError, match="an unknown rate"):
+        look(Equaliser(), tone(500), replace(SOUND, rate=None))
+
+
 @pytest.mark.parametrize("domain", [PICTURE, SOUND, MEL], ids=str)
 def test_noise_has_its_ratio(domain: Domain) -> None:
     x = 0.5 * some(domain) + 0.2
@@ -185,10 +225,12 @@ def test_crops_are_parts_and_channels_are_scaled_alone() -> None:
         ("affine", {"zoom": 0.9}),
         ("colour-shift", {"scale": -1}),
         ("cut-outs", {"least": 0}),
+        ("equaliser", {"decibels": -1}),
         ("gain", {"decibels": -1}),
         ("jitter", {"border": "zero"}),
         ("noise", {"most": math.inf}),
         ("spec-augment", {"time": 1}),
+        ("speed", {"most": 2}),
         ("time-shift", {"seconds": -1}),
     ],
 )

@@ -28,8 +28,10 @@ from obvert.tasks import _inverted
 from obvert.tasks._claims import Claim, differences, means
 from obvert.tasks._inverted import as_file, medium_of
 from obvert.tasks.reading import Judges, judge, method_of
+from obvert.views.equaliser import Equaliser
 from obvert.views.gain import Gain
 from obvert.views.noise import Noise
+from obvert.views.speed import Speed
 
 Watch = Callable[[str], Progress | None]
 NAIVE, OURS, DATA, NOISE, CEILING = "naive", "regularised", "data", "noise", "data through its log-mel"
@@ -81,7 +83,8 @@ def contestant(model: Reader, preset: str) -> ReaderInversion:
     if model.media == "picture":
         return replace(plain, parametrisation=Latent(autoencoder=load_autoencoder("zoo/vae")), solver=Adam(lr=0.05))
     spoken = Spoken(writer=load_writer("zoo/speech-synthesiser"), tokens=32)
-    return replace(plain, parametrisation=spoken, views=(Gain(), Noise()), looks=1, seconds=2.0)  # type: ignore[call-arg]
+    views = (Speed(), Equaliser(decibels=8), Gain(), Noise())
+    return replace(plain, parametrisation=spoken, views=views, looks=2, seconds=2.0, solver=Adam(lr=0.05))  # type: ignore[call-arg]
 
 
 def checkpoints(media: str, steps: int) -> tuple[int, ...]:
