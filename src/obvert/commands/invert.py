@@ -44,7 +44,8 @@ class Options(ModelOptions):
     ask: str = ""
     """Instruction to a reader: how captions begin, or LANGUAGE/TASK of a recogniser."""
     seconds: float | None = None
-    """Length of a sound that is searched for; the model's whole window when not told."""
+    """Length of a sound that is searched for; the model's whole window when not told. About as long as it takes to say is best:
+    what is left of a longer one is filled with something else."""
     tokens: int | None = None
     """Places of a prompt that are searched."""
     judges: str | None = None
