@@ -35,10 +35,11 @@ class Located:
     revision: str = ""
 
 
-Kind = Literal["dual encoder", "autoencoder", "diffusion", "captioner", "recogniser", "synthesiser"]
+Kind = Literal["dual encoder", "autoencoder", "diffusion", "captioner", "vision-language model", "recogniser", "synthesiser"]
 KINDS: dict[str, Kind] = {
     "blip": "captioner",
     "blip-2": "captioner",
+    "llava": "vision-language model",
     "whisper": "recogniser",
     "vits": "synthesiser",
     "speecht5": "synthesiser",

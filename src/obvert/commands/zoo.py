@@ -23,7 +23,7 @@ class Train:
 
     name: tyro.conf.Positional[str]
     """Name of the recipe: clip, clip-smallgap, clip-slip, clip-tau1, clip-tau001, siglip, vae, vae-tiny, diffusion,
-    captioner, captioner-2, speech-recogniser, speech-recogniser-2, speech-synthesiser."""
+    captioner, captioner-2, speech-recogniser, speech-recogniser-2, speech-synthesiser, vlm, vlm-2."""
     out: Path
     """Folder for the finished model; checkpoints lie beside it in OUT.training."""
     steps: int | None = None

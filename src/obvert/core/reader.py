@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -94,6 +95,12 @@ class Reader(OfMedium):
     """The same reader under another instruction: how a captioner begins, a recogniser's "LANGUAGE/TASK", a question."""
     unknown: int | None = None
     """Id of the token for words that are not in the vocabulary, where there is one."""
+    layers: tuple[str, ...] = ()
+    """Names of the layers of its image tower whose tokens can be watched."""
+    watch: Callable[[Sequence[str]], AbstractContextManager[dict[str, Tensor]]] = lambda names: nullcontext({})
+    """Layers -> a context in which every run of the network leaves their tokens, {layer: (B, N, d)}."""
+    checkpointed: Callable[[], AbstractContextManager[None]] = nullcontext
+    """A context in which layers run again in the backward pass, for less memory."""
     parameters: Callable[[], dict[str, Tensor]] = dict
     """The weights, for those who want to see that they did not change."""
 

@@ -17,6 +17,7 @@ from obvert.zoo.temperature import TemperatureRecipe
 from obvert.zoo.training import Report
 from obvert.zoo.vae import VaeRecipe
 from obvert.zoo.vae_tiny import TinyVaeRecipe
+from obvert.zoo.vlm import VlmRecipe
 
 
 class Trains(Protocol):
@@ -46,4 +47,6 @@ RECIPES: dict[str, Trains] = {
         accents=OTHER_ACCENTS, variants=OTHER_VARIANTS, width=112, layers=4, mels=64, steps=2000, cycles=2, seed=10
     ),
     "speech-synthesiser": SynthesiserRecipe(),
+    "vlm": VlmRecipe(),
+    "vlm-2": VlmRecipe(start="zoo/siglip", layers=2, heads=2, seed=10),
 }
