@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from obvert.methods.decoder_inversion import DecoderInversion
     from obvert.methods.diffusion_inversion import DiffusionInversion
     from obvert.methods.gradient_decoder_inversion import GradientDecoderInversion
+    from obvert.methods.mimic import MIMIC
     from obvert.methods.oti import OTI
     from obvert.methods.ovi import OVI
     from obvert.methods.prompt_inversion import PromptInversion
@@ -41,6 +42,7 @@ _HOMES = {
     "DecoderInversion": "methods.decoder_inversion",
     "DiffusionInversion": "methods.diffusion_inversion",
     "GradientDecoderInversion": "methods.gradient_decoder_inversion",
+    "MIMIC": "methods.mimic",
     "OTI": "methods.oti",
     "OVI": "methods.ovi",
     "PromptInversion": "methods.prompt_inversion",
@@ -61,6 +63,7 @@ _HOMES = {
     "Writer": "core",
 }
 __all__ = [
+    "MIMIC",
     "OTI",
     "OVI",
     "Autoencoder",

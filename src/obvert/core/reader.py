@@ -99,6 +99,11 @@ class Reader(OfMedium):
     """Names of the layers of its image tower whose tokens can be watched."""
     watch: Callable[[Sequence[str]], AbstractContextManager[dict[str, Tensor]]] = lambda names: nullcontext({})
     """Layers -> a context in which every run of the network leaves their tokens, {layer: (B, N, d)}."""
+    language_layers: tuple[str, ...] = ()
+    """Names of the layers of its language model that can be watched, whose last tokens are those of the answer."""
+    told: Callable[[str, Answer], Tensor] | None = None
+    """A text that tells what a picture would show, and one answer -> (1, L) log p of its tokens, no picture given; under
+    `watch`, what the model expects to see. None where it cannot do without pictures."""
     checkpointed: Callable[[], AbstractContextManager[None]] = nullcontext
     """A context in which layers run again in the backward pass, for less memory."""
     parameters: Callable[[], dict[str, Tensor]] = dict

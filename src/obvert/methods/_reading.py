@@ -92,12 +92,25 @@ class ReaderInversion(Method):
             what = f"a reader of {model.medium.media}s" if isinstance(model, Reader) else "a model that reads nothing"
             raise ObvertError(f"need a reader of {self.media}s, got {model.card.name}, {what}")
         texts = [target] if isinstance(target, str) else list(target)
-        began, answer, domain = time.perf_counter(), model.answer(texts), self.domain(model)
-        total = -(-len(texts) // self.batch)
+        answer = model.answer(texts)
+        return self._invert(model, texts, answer, lambda rows: [Reading(model, part(answer, rows))], seed, progress)
+
+    def _invert(
+        self,
+        model: Reader,
+        texts: list[str],
+        answer: Answer,
+        fits: Callable[[slice], Sequence[Objective]],
+        seed: int,
+        progress: Progress | None,
+    ) -> Inversion:
+        """Invert batch by batch; `fits` gives, for some of the texts, what looks are judged by, in turn."""
+        began, domain = time.perf_counter(), self.domain(model)
+        batches = [slice(first, min(first + self.batch, len(texts))) for first in range(0, len(texts), self.batch)]
         solution = join(
             [
-                self._search(model, _rows(answer, i * self.batch, self.batch), domain, seed, share(progress, i, total))
-                for i in range(total)
+                self._search(model, fits(rows), domain, rows.stop - rows.start, seed, share(progress, i, len(batches)))
+                for i, rows in enumerate(batches)
             ]
         )
         return Inversion(
@@ -115,15 +128,17 @@ class ReaderInversion(Method):
             snapshot_texts={k: self.read(model, x) for k, x in solution.snapshots.items()},
         )
 
-    def _search(self, model: Reader, answer: Answer, domain: Domain, seed: int, progress: Progress | None) -> Solution:
-        reading, step = Reading(model, answer), -1
+    def _search(
+        self, model: Reader, fits: Sequence[Objective], domain: Domain, count: int, seed: int, progress: Progress | None
+    ) -> Solution:
+        step = -1
 
         def field(theta: Tensor) -> Any:
             nonlocal step
             step += 1
-            return descent(_Looks(self, model, domain, reading, seed, step))(theta)
+            return descent(_Looks(self, model, domain, fits, seed, step))(theta)
 
-        theta = self.parametrisation.start(domain, len(answer.ids), seed).to(model.device)
+        theta = self.parametrisation.start(domain, count, seed).to(model.device)
         found = iterate(field, self.solver, theta, max_steps=self.steps, snapshots=self.snapshots, progress=progress)
         shares = {k: k / max(1, self.steps) for k in found.snapshots}
         with torch.no_grad():
@@ -156,26 +171,29 @@ class _Looks(Objective):
     method: ReaderInversion
     model: Reader
     domain: Domain
-    reading: Reading
+    fits: Sequence[Objective]
     seed: int
     step: int
 
     def __call__(self, theta: Tensor) -> dict[str, Tensor]:
         method = self.method
         x = method.parametrisation(theta, self.domain, self.step / max(1, method.steps))
-        looks = method.looks if method.views else 1
-        seen = []
+        looks = max(method.looks if method.views else 1, len(self.fits))
+        total: dict[str, Tensor] = {}
         for look in range(looks):
             generator = torch.Generator().manual_seed((self.seed * 1_000_003 + self.step) * 97 + look)
             y = x
             for view in method.views:
                 y = view(y, self.domain, generator)
-            seen.append(self.reading(y if method.space == "network" else self.model.front(list(y)))["reading"])
-        return together({"reading": torch.stack(seen).mean(0)}, method.priors, x)
+            fit = self.fits[look % len(self.fits)]
+            for name, value in fit(y if method.space == "network" else self.model.front(list(y))).items():
+                total[name] = total.get(name, 0) + value / looks
+        return together(total, method.priors, x)
 
 
-def _rows(answer: Answer, first: int, count: int) -> Answer:
-    return Answer(answer.ids[first : first + count], answer.mask[first : first + count])
+def part(answer: Answer, rows: slice) -> Answer:
+    """Some of the texts of an answer."""
+    return Answer(answer.ids[rows], answer.mask[rows])
 
 
 def _name(kind: type) -> str:

@@ -10,6 +10,7 @@ from obvert.metrics.meaning import TextModel, Tokens, bert_score, sentence_cosin
 from obvert.metrics.mel import LogMel
 from obvert.metrics.misalignment import anisotropy, triplet_violations, uniformity
 from obvert.metrics.naturalness import frechet_control, frechet_distance, neighbour_ratio
+from obvert.metrics.recognition import class_score, rank_of
 from obvert.metrics.retrieval import (
     average_precision,
     average_precision_at_r,
@@ -39,6 +40,7 @@ __all__ = [
     "bootstrap",
     "bounds_of_quality",
     "character_error_rate",
+    "class_score",
     "clip_score",
     "clip_scores",
     "cocoercivity",
@@ -64,6 +66,7 @@ __all__ = [
     "pesq",
     "picture_statistics",
     "r_precision",
+    "rank_of",
     "recall_at_k",
     "residual_db",
     "retrieval",

@@ -39,11 +39,13 @@ class ScheduledAdam(Solver[Moments]):
     """Decay of the two moments, each in [0, 1)."""
     eps: float = 1e-8
     """Added to the root of the second moment; 1e-4 with 16-bit networks, as published."""
+    weight_decay: float = 0.0
+    """Share of x taken off at each step, times the step size; positive makes it AdamW."""
 
     def __post_init__(self) -> None:
         if not (self.lr > 0 and self.horizon >= 1 and 0 <= self.warmup < self.until <= 1):
             raise ValueError(f"need lr > 0, horizon >= 1 and 0 <= warmup < until <= 1, got {self}")
-        Adam(lr=self.lr, betas=self.betas, eps=self.eps)  # its own conditions
+        Adam(lr=self.lr, betas=self.betas, eps=self.eps, weight_decay=self.weight_decay)  # its own conditions
 
     def rate(self, step: int) -> float:
         """The step size of a step, counted from 0."""
@@ -56,5 +58,6 @@ class ScheduledAdam(Solver[Moments]):
 
     def step(self, x: Tensor, now: Eval, state: Moments) -> tuple[Tensor, Moments]:
         rate = self.rate(state.steps)
-        moved, state = Adam(lr=rate or 1.0, betas=self.betas, eps=self.eps).step(x, now, state)
+        adam = Adam(lr=rate or 1.0, betas=self.betas, eps=self.eps, weight_decay=self.weight_decay)
+        moved, state = adam.step(x, now, state)
         return (moved if rate else x), state

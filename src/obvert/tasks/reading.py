@@ -44,10 +44,14 @@ TARGETS = 16
 JUDGES = {
     "zoo/captioner": ["zoo/captioner-2"],
     "zoo/captioner-2": ["zoo/captioner"],
+    "zoo/vlm": ["zoo/vlm-2", "zoo/captioner"],
+    "zoo/vlm-2": ["zoo/vlm", "zoo/captioner-2"],
     "zoo/speech-recogniser": ["zoo/speech-recogniser-2"],
     "zoo/speech-recogniser-2": ["zoo/speech-recogniser"],
 }
 """Independent readers of the zoo's own models."""
+EYES = {"zoo/vlm": "zoo/siglip"}
+"""Dual encoders that judge those that began with zoo/clip, the judge of the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,7 +250,7 @@ def judges_of(
         name: of the model.
         model: itself.
         readers: names of independent ones; those of the zoo for a zoo model when None.
-        encoder: name of a dual encoder, for pictures; zoo/clip for a zoo model when None, none when "".
+        encoder: name of a dual encoder, for pictures; the zoo's own for a zoo model when None, none when "".
         sentences: name of a text encoder, "minilm" for that of the extra `text`, none when "".
         real: folder of real media; held-out scenes or recordings for a zoo model when None.
 
@@ -258,7 +262,7 @@ def judges_of(
     """
     own = name.startswith("zoo/")
     loaded = {one: load_reader(one) for one in ([j for j in JUDGES.get(name, []) if j in zoo()] if readers is None else readers)}
-    eye = ("zoo/clip" if own else "") if encoder is None or model.media == "sound" else encoder
+    eye = (EYES.get(name, "zoo/clip") if own else "") if encoder is None or model.media == "sound" else encoder
     texts = load_text_judge("" if sentences == "minilm" else sentences) if sentences else None
     given = files(real, model.media) if real else recordings()[TARGETS:] if own and model.media == "sound" else []
     media = [read(path, model).data for path in given] or (real_scenes() if own else [])

@@ -22,13 +22,13 @@ def what(scene: Scene, rng: np.random.Generator) -> Turn:
 def colour(scene: Scene, rng: np.random.Generator) -> Turn | None:
     """Of a thing whose shape no other has."""
     thing = _only(scene, rng, "shape")
-    return thing and (f"what colour is the {thing.shape}?", thing.colour)
+    return (f"what colour is the {thing.shape}?", thing.colour) if thing else None
 
 
 def shape(scene: Scene, rng: np.random.Generator) -> Turn | None:
     """Of a thing whose colour no other has."""
     thing = _only(scene, rng, "colour")
-    return thing and (f"what shape is the {thing.colour} thing?", thing.shape)
+    return (f"what shape is the {thing.colour} thing?", thing.shape) if thing else None
 
 
 def where(scene: Scene, rng: np.random.Generator) -> Turn | None:
@@ -56,7 +56,7 @@ def how_many(scene: Scene, rng: np.random.Generator) -> Turn:
 def how_large(scene: Scene, rng: np.random.Generator) -> Turn | None:
     """Of a thing whose shape no other has."""
     thing = _only(scene, rng, "shape")
-    return thing and (f"how large is the {thing.shape}?", thing.size)
+    return (f"how large is the {thing.shape}?", thing.size) if thing else None
 
 
 KINDS: dict[str, Callable[[Scene, np.random.Generator], Turn | None]] = {

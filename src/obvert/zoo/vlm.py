@@ -242,7 +242,11 @@ def answers(model: Any, scenes: Sequence[Scene], questions: Sequence[str], mean:
         for part in (alike[first : first + 128] for first in range(0, len(alike), 128)):
             ids = torch.stack([rows[i] for i in part])
             said = model.generate(
-                pixel_values=pictures[part], input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=16
+                pixel_values=pictures[part],
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                do_sample=False,
+                max_new_tokens=16,
             )
             texts = shared_tokenizer().batch_decode(said[:, length:], skip_special_tokens=True)
             for i, text in zip(part, texts, strict=True):

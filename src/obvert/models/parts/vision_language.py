@@ -19,10 +19,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
-from obvert.core import Card, Domain, ObvertError, Reader
+from obvert.core import Answer, Card, Domain, ObvertError, Reader
 from obvert.models.parts.folder import read_tokenizer
 from obvert.models.parts.reader import Words, build, ending, longest
+from obvert.models.parts.towers import at_least_fp32
 
 QUESTION = "What is in the picture?"
 """Asked where nothing else is."""
@@ -43,9 +45,9 @@ class Chat:
         kept = json.loads(beside.read_text()).get("chat_template") if beside.exists() else None
         return cls(tokenizer=tokenizer, template=tokenizer.chat_template or kept or otherwise)
 
-    def prompt(self, question: str) -> str:
-        """Everything that stands before the answer, the picture as the template writes it."""
-        content = [{"type": "image"}, {"type": "text", "text": question}]
+    def prompt(self, question: str, pictures: int = 1) -> str:
+        """Everything that stands before the answer, pictures as the template writes them."""
+        content = [{"type": "image"}] * pictures + [{"type": "text", "text": question}]
         messages = [{"role": "user", "content": content}]
         said: str = self.tokenizer.apply_chat_template(
             messages, chat_template=self.template, add_generation_prompt=True, tokenize=False
@@ -122,9 +124,21 @@ def reader(
     def greedy(x: Tensor) -> Tensor:
         read, new = prompt.expand(len(x), -1), longest(network.generation_config, length, most)
         said: Tensor = network.generate(
-            input_ids=read, **given(x, read), attention_mask=torch.ones_like(read), do_sample=False, num_beams=1, max_new_tokens=new
+            input_ids=read,
+            **given(x, read),
+            attention_mask=torch.ones_like(read),
+            do_sample=False,
+            num_beams=1,
+            max_new_tokens=new,
         )
         return said[:, length:]
+
+    def told(text: str, answer: Answer) -> Tensor:
+        instead = chat.ids(chat.prompt(f"{text.strip()}. {question}", pictures=0))
+        ids = answer.ids.where(answer.mask, end)
+        read = torch.cat((torch.tensor([instead], device=ids.device), ids[:, :-1]), dim=1)
+        said = network(input_ids=read, use_cache=False, logits_to_keep=ids.shape[1]).logits
+        return -cross_entropy(at_least_fp32(said).mT, ids, reduction="none") * answer.mask
 
     def ask(wanted: str) -> Reader:
         return reader(
@@ -158,6 +172,8 @@ def reader(
     return replace(
         plain,
         layers=found,
+        language_layers=blocks(network),
+        told=told,
         watch=lambda names: watched(network, names, card.name),
         checkpointed=lambda: checkpointed(network),
     )
@@ -171,6 +187,14 @@ def named(network: Any, patterns: Sequence[str], name: str) -> Iterator[str]:
         if not some:
             raise ObvertError(f"need layers that match {pattern!r} in {name}, got none")
         yield from some
+
+
+def blocks(network: Any) -> tuple[str, ...]:
+    """Names of the language model's layers, first to last."""
+    inside = network.get_decoder()
+    (model,) = (name for name, module in network.named_modules() if module is inside)
+    pattern = re.compile(rf"{re.escape(model)}(\..*)?\.layers\.\d+")
+    return tuple(name for name, _ in network.named_modules() if pattern.fullmatch(name))
 
 
 @contextmanager
@@ -203,7 +227,9 @@ def watched(network: Any, names: Sequence[str], name: str) -> Iterator[dict[str,
         def hook(module: Any, args: Any, out: Any) -> None:
             out = out[0] if isinstance(out, tuple) else out
             if layer not in seen:  # a second time is the backward pass of a checkpoint
-                seen[layer] = (out.flatten(2).mT if out.ndim == 4 else out).reshape(count, -1, out.shape[1 if out.ndim == 4 else -1])
+                seen[layer] = (out.flatten(2).mT if out.ndim == 4 else out).reshape(
+                    count, -1, out.shape[1 if out.ndim == 4 else -1]
+                )
 
         return hook
 
