@@ -117,7 +117,7 @@ def run(argv: Sequence[str]) -> int:
     for i, data in enumerate(inversion.features):
         save(Medium(kind="picture", data=data), options.out / f"{i + 1}")
     write(page, options.out)
-    show(found, as_json=options.json)
+    show(found if options.json else reading.brief(found), as_json=options.json)
     say(f"report: {options.out / 'report.html'}", options.json)
     return int((inversion.status == int(Status.NON_FINITE)).any())
 

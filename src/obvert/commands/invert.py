@@ -96,7 +96,8 @@ def run(argv: Sequence[str]) -> int:
     for i, data in enumerate(inversion.features.cpu()):
         save(Medium(kind=model.media, data=data, rate=model.rate), options.out / f"{i + 1}")
     write(page, options.out)
-    show(found, as_json=options.json)
+    brief = isinstance(model, Reader) and not options.json
+    show(reading.brief(found) if brief else found, as_json=options.json)
     say(f"report: {options.out / 'report.html'}", options.json)
     return int((inversion.status == int(Status.NON_FINITE)).any())
 

@@ -14,7 +14,7 @@ from obvert.core import ObvertError
 from obvert.registry import unknown
 from obvert.report import Report, write
 from obvert.store import Run, taken
-from obvert.tasks import cross_the_gap, decoder_inversion, invertibility
+from obvert.tasks import cross_the_gap, decoder_inversion, invertibility, mimic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class Options:
     """Run a paper's experiments. An interrupted run goes on where it stopped."""
 
     name: tyro.conf.Positional[str]
-    """Of the paper: cross-the-gap, decoder-inversion, invertibility."""
+    """Of the paper: cross-the-gap, decoder-inversion, invertibility, mimic."""
     out: Path
     """Folder to write: report.html, report.json, report.md; models trained on the way lie beside it in OUT.models."""
     overwrite: bool = False
@@ -52,10 +52,18 @@ class Invertibility(Options):
     size: invertibility.Size = field(default_factory=invertibility.Size)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Mimic(Options):
+    """MIMIC: multimodal inversion for model interpretation and conceptualization. An interrupted run goes on where it stopped."""
+
+    size: mimic.Size = field(default_factory=mimic.Size)
+
+
 PAPERS: dict[str, tuple[type[Options], Callable[..., Report]]] = {
     "cross-the-gap": (CrossTheGap, cross_the_gap.cross_the_gap),
     "decoder-inversion": (DecoderInversion, decoder_inversion.decoder_inversion),
     "invertibility": (Invertibility, invertibility.invertibility),
+    "mimic": (Mimic, mimic.mimic),
 }
 
 

@@ -12,7 +12,8 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from obvert.core import ObvertError, Progress, Reader
 from obvert.media import Medium
-from obvert.methods.mimic import MIMIC, patch_of
+from obvert.methods._expectations import patch_of
+from obvert.methods.mimic import MIMIC
 from obvert.report import Block, Gallery, GalleryRow, Table
 from obvert.tasks import concept
 from obvert.tasks._inverted import as_file, columns

@@ -223,6 +223,15 @@ NOTE = (
 )
 
 
+BRIEF = ("task", "target", "reads", "as_file", "match", "transfer", "named", "top1", "clip_score", "distance", "error", "status")
+"""What a terminal has room for."""
+
+
+def brief(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows for a terminal: the page and the JSON tell all."""
+    return [{key: row[key] for key in BRIEF if key in row} for row in found]
+
+
 def snapshots(steps: int, count: int = 5) -> tuple[int, ...]:
     """Steps to show: 0, then by the same factor up to the last."""
     return tuple(sorted({0, *(round(steps ** (k / (count - 1))) for k in range(1, count))})) if steps else (0,)

@@ -1,0 +1,100 @@
+"""Who competes in the concept experiments: the versions of MIMIC, each less one term, on concepts of single things."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from obvert.core import Objective
+from obvert.methods.mimic import MIMIC, Version
+from obvert.models import load_autoencoder
+from obvert.objectives.feature_statistics import FeatureStatistics
+from obvert.parametrisations.free import Free
+from obvert.parametrisations.multi_resolution import MultiResolution
+from obvert.zoo.exam import pictures
+from obvert.zoo.scenes import COLOURS, SHAPES, sample, sample_one
+
+NAIVE, V1, V2, OURS = "naive", "v1", "v2", "ours"
+VERSIONS: tuple[Version, ...] = ("naive", "v1", "v2", "ours")
+PATCH = 8
+"""Of the zoo's towers."""
+VERIFIER = 0.004
+"""Published weight."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contestant:
+    """A method, and whether it is shown real pictures of the concept."""
+
+    method: MIMIC
+    real: bool = True
+
+
+def contestants(steps: int) -> dict[str, Contestant]:
+    """The four versions at so many steps."""
+    told: dict[str, MIMIC] = {version: MIMIC(version=version, steps=steps).settled(PATCH) for version in VERSIONS}
+    told[V1] = replace(told[V1], priors=(*(told[V1].priors or ()), verifier()))
+    return {name: Contestant(method=method, real=name != NAIVE) for name, method in told.items()}
+
+
+def ablated(steps: int) -> dict[str, Contestant]:
+    """Each version less one term, named "VERSION - TERM"; and ours told the concept in words."""
+    whole = {name: c.method for name, c in contestants(steps).items()}
+    ours, grids = whole[OURS], MultiResolution(scale=0.02, fine=2)
+    first, second = (tuple(whole[name].priors or ()) for name in (V1, V2))
+    changed: dict[str, dict[str, Any]] = {
+        f"{V1} - answer": {"reading": 0.0},
+        f"{V1} - features": {"features": 0.0},
+        f"{V1} - verifier": {"priors": first[:-1]},
+        f"{V1} - seams": {"priors": first[1:]},
+        f"{V1} - total variation": {"priors": (first[0], *first[2:])},
+        f"{V2} - answer": {"reading": 0.0},
+        f"{V2} - features": {"features": 0.0},
+        f"{V2} - patches": {"priors": second[1:]},
+        f"{V2} - jitter": {"views": ()},
+        f"{V2} - blur": {"solver": whole[V2].solver.inner},  # type: ignore[union-attr]
+        f"{OURS} - answer": {"reading": 0.0},
+        f"{OURS} - features": {"features": 0.0},
+        f"{OURS} - views": {"views": ()},
+        f"{OURS} - coarse to fine": {"parametrisation": grids},
+        f"{OURS} - grids": {"parametrisation": Free(scale=0.5)},
+        f"{OURS} - total variation": {"priors": ()},
+    }
+    less = {name: Contestant(method=replace(whole[name.split(" - ")[0]], **change)) for name, change in changed.items()}
+    words = replace(ours, expect=True)
+    return less | {f"{OURS}, told in words": Contestant(method=words, real=False)}
+
+
+def verifier() -> Objective:
+    """Statistics of a network that is no part of the model and no judge: the latents that zoo/vae makes of scenes."""
+    encode = load_autoencoder("zoo/vae").encode
+
+    def layers(x: Tensor) -> list[Tensor]:
+        return [encode(x).flatten(2).mT]
+
+    real = torch.stack(pictures(sample(256, seed=77)))
+    return VERIFIER * FeatureStatistics.of(layers, real)
+
+
+def real_of(concept: str, count: int, seed: int) -> Tensor:
+    """Scenes of a concept.
+
+    Args:
+        concept: a colour and a shape, as in "a red circle".
+        count: how many.
+        seed: of whatever a caption does not say.
+
+    Returns:
+        (count, 3, 64, 64) in [0, 1].
+    """
+    words = concept.split()
+    (colour,), (shape,) = [w for w in words if w in COLOURS], [w for w in words if w in SHAPES]
+    rng, found = np.random.default_rng([seed, 4711]), []
+    for _ in range(count):
+        scene = sample_one(rng, things=1)
+        found.append(replace(scene, things=(replace(scene.things[0], colour=colour, shape=shape),)))
+    return torch.stack(pictures(found))
