@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pytest
@@ -11,10 +12,12 @@ from torch import Tensor
 from obvert.core import Objective, ObvertError, descent
 from obvert.metrics import LogMel
 from obvert.objectives.cosine import Cosine
-from obvert.objectives.feature_statistics import FeatureStatistics
+from obvert.objectives.feature_statistics import FeatureStatistics, moments, together
 from obvert.objectives.in_range import InRange
 from obvert.objectives.l2 import L2
 from obvert.objectives.mel_consistency import MelConsistency
+from obvert.objectives.patch_seam import PatchSeam
+from obvert.objectives.patch_variance import PatchVariance
 from obvert.objectives.spectrum import Spectrum
 from obvert.objectives.total_variation import TotalVariation
 from obvert.registry import names
@@ -34,19 +37,25 @@ def layers(x: Tensor) -> Sequence[Tensor]:
 PICTURES, WIDTH = (3, 3, 20, 24), 3 * 20 * 24
 CASES: dict[str, list[tuple[Objective, tuple[int, ...]]]] = {
     "cosine": [(Cosine(lambda x: x.flatten(1), draw(1, WIDTH, seed=1)), PICTURES)],
-    "feature-statistics": [(FeatureStatistics.of(layers, draw(9, *PICTURES[1:], seed=1)), PICTURES)],
+    "feature-statistics": [
+        (FeatureStatistics.of(layers, draw(9, *PICTURES[1:], seed=1)), PICTURES),
+        (FeatureStatistics.of(layers, draw(9, *PICTURES[1:], seed=1), divergence="kl"), PICTURES),
+    ],
     "in-range": [(InRange(), PICTURES)],
     "l2": [(L2(), PICTURES), (L2(power=1, centre=0.5), (3, 1, 500))],
     "mel-consistency": [(MelConsistency(MEL, lambda m: MEL.sound(m, steps=2)), (3, 80, 12))],
+    "patch-seam": [(PatchSeam(patch=4), PICTURES)],
+    "patch-variance": [(PatchVariance(patch=5), PICTURES)],
     "spectrum": [(Spectrum(slope=-2), PICTURES), (Spectrum.of(draw(2, 1, 900, seed=1)), (3, 1, 900))],
     "total-variation": [
         (TotalVariation(), PICTURES),
         (TotalVariation(power=2, diagonals=True), (3, 80, 30)),
         (TotalVariation(), (3, 1, 500)),
+        (TotalVariation(power=2, edges=1.0), PICTURES),
     ],
 }
 """Samples of each objective; a new one adds a line."""
-ELSEWHERE = {"reading"}
+ELSEWHERE = {"alignment", "reading"}
 """Those that need a model, tested with it."""
 every = pytest.mark.parametrize(("objective", "shape"), [case for cases in CASES.values() for case in cases])
 
@@ -155,3 +164,43 @@ def test_consistency_pulls_towards_what_can_be_heard() -> None:
     torch.testing.assert_close(found.error, (0.5 * x).square().mean((1, 2)))
     torch.testing.assert_close(found.direction, 2 * 0.5 * x / 24)  # as if the nearest were fixed
     assert MelConsistency(lambda sound: sound, lambda mel: mel)(x)["consistency"].tolist() == [0, 0]
+
+
+def test_seams_and_patches_by_hand() -> None:
+    steps = torch.tensor([0.0, 0.0, 1.0, 1.0, 3.0]).expand(1, 1, 4, 5)  # patches of 2 columns, a rest of 1
+    assert PatchSeam(patch=2)(steps)["seam"].item() == pytest.approx((1 + 4) / 2)
+    assert PatchSeam(patch=2)(steps.mT)["seam"].item() == pytest.approx((1 + 4) / 2)
+    assert PatchSeam(patch=9)(steps)["seam"] == 0
+    assert PatchVariance(patch=2)(steps)["patch variance"] == 0
+    assert PatchVariance(patch=4)(steps)["patch variance"].item() == pytest.approx(0.25)
+    for objective in (PatchSeam(), PatchVariance()):
+        with pytest.raises(ObvertError, match=r"need pictures \(B, C, H, W\)"):
+            objective(torch.zeros(2, 30, 30))
+    for kind in (PatchSeam, PatchVariance):
+        with pytest.raises(ValueError, match="need a patch of 1 pixel"):
+            kind(patch=0)
+
+
+def test_strong_edges_are_spared() -> None:
+    edge, slope = (torch.tensor(row).expand(1, 1, 3, 5) for row in ([0.0, 0, 4, 4, 4], [0.0, 1, 2, 3, 4]))
+    plain, spared = TotalVariation(), TotalVariation(edges=1.0)
+    torch.testing.assert_close(plain(edge)["tv1"], plain(slope)["tv1"])
+    assert spared(edge)["tv1"].item() == pytest.approx(math.exp(-4))
+    assert spared(slope)["tv1"].item() == pytest.approx(math.exp(-1))
+
+
+def test_moments_by_hand_and_how_far_apart_they_are() -> None:
+    tokens = torch.tensor([[[1.0, 0.0], [3.0, 0.0], [8.0, 5.0]]])
+    mean, variance = moments(tokens, torch.tensor([[True, True, False]]))
+    assert (mean.tolist(), variance.tolist()) == ([[2, 0]], [[1, 0]])
+    for found, wanted in zip(moments(tokens), (tokens.mean(1), tokens.var(1, correction=0)), strict=True):
+        torch.testing.assert_close(found, wanted)
+    wanted = (torch.tensor([2.0, 3.0]), torch.tensor([5.0, 0.0]))
+    assert together([(mean, variance)], [wanted], "l2").item() == pytest.approx(3 + 4)
+    same = (torch.zeros(1, 1), torch.ones(1, 1))
+    assert together([same], [same], "kl") == 0
+    other = (torch.ones(1, 1), torch.full((1, 1), 2.0))
+    kl = torch.distributions.kl_divergence(torch.distributions.Normal(1.0, 2**0.5), torch.distributions.Normal(0.0, 1.0))
+    assert together([other], [same], "kl").item() == pytest.approx(kl.item(), rel=1e-3)
+    with pytest.raises(ObvertError, match=r"need features \(B, N, d\)"):
+        moments(torch.zeros(3, 4))
