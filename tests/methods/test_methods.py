@@ -36,12 +36,14 @@ SAMPLERS = ["diffusion-inversion"]
 """Their contract is in test_diffusion_inversion.py."""
 READERS = ["caption-inversion", "transcript-inversion"]
 """Their contract is in test_reader_inversion.py."""
+CONCEPTS = ["mimic"]
+"""Its contract is in test_mimic.py."""
 WRITERS = ["prompt-inversion", "speech-prompt-inversion"]
 """Their contract is in test_writer_inversion.py."""
 
 
 def test_every_method_has_a_contract() -> None:
-    assert sorted(FEATURES + DECODERS + SAMPLERS + READERS + WRITERS) == names("methods")
+    assert sorted(FEATURES + DECODERS + SAMPLERS + READERS + CONCEPTS + WRITERS) == names("methods")
 
 
 @pytest.mark.parametrize("name", FEATURES)
