@@ -53,9 +53,8 @@ def by_layer(
         ObvertError: without real pictures, or a model that has no layers to look at.
     """
     if real is None or not model.layers:
-        raise ObvertError(
-            f"need real pictures and a model with layers to look at, got {model.card.name} and real={real is not None}"
-        )
+        there = "no real pictures" if real is None else f"{model.card.name}, which has none to look at"
+        raise ObvertError(f"need real pictures and a model with layers, got {there}")
     shown: list[GalleryRow] = []
     told: list[dict[str, Any]] = []
     for i, layer in enumerate(model.layers):

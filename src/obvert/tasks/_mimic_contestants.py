@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,7 @@ def ablated(steps: int) -> dict[str, Contestant]:
     return less | {f"{OURS}, told in words": Contestant(method=words, real=False)}
 
 
+@cache
 def verifier() -> Objective:
     """Statistics of a network that is no part of the model and no judge: the latents that zoo/vae makes of scenes."""
     encode = load_autoencoder("zoo/vae").encode

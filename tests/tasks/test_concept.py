@@ -1,0 +1,149 @@
+"""obvert concept: pictures, judges and closer looks from the command line, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+import obvert
+from obvert.cli import main
+from obvert.core import Answer, ObvertError, Reader
+from obvert.media import Medium, save
+from obvert.methods.mimic import MIMIC
+from obvert.tasks._concept_looks import by_layer, by_prompt, pulls
+from obvert.tasks._mimic_contestants import real_of
+from obvert.tasks.concept import named, real_pictures
+from obvert.tasks.reading import Judges
+
+CONCEPTS = ["a red circle", "a blue star"]
+
+
+@pytest.fixture(scope="module")
+def model() -> Reader:
+    found = obvert.load("zoo/vlm", device="cpu")
+    assert isinstance(found, Reader)
+    return found
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("real")
+    for concept in CONCEPTS:
+        (folder / concept).mkdir()
+        for i, picture in enumerate(real_of(concept, 2, 0)):
+            save(Medium(kind="picture", data=picture), folder / concept / f"{i}")
+    return folder
+
+
+def test_the_command_writes_all_looks(real: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["concept", *CONCEPTS, "--steps", "2", "--real", str(real), "--by-layer", "--by-token", "--by-prompt", "--json"]
+    argv += ["--prompt", "what do you see?", "--prompt", "describe the picture", "--out", str(tmp_path / "run")]
+    assert main(argv) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["target"] for row in rows] == CONCEPTS
+    assert {"top1", "top5", "named", "transfer", "clip_score", "distance", "answer_tokens"} <= set(rows[0])
+    assert rows[0]["answer_tokens"] == 4
+    page = (tmp_path / "run" / "report.html").read_text()
+    for title in (
+        "Found",
+        "Judges",
+        "Which words pull where",
+        "Question by question",
+        "Layer by layer",
+        "What each layer carries",
+    ):
+        assert title in page
+    assert (tmp_path / "run" / "1.png").exists()
+    found = obvert.open(tmp_path / "run")
+    assert found.method == "mimic"
+    assert found.settings["prompts"] == ["what do you see?", "describe the picture"]
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ([], "need a concept"),
+        (["a red circle", "--by-layer"], "need --real with --by-layer"),
+        (["a red circle", "--by-prompt", "--prompt", "what?"], "need --prompt twice or more with --by-prompt, got 1"),
+        (["a red circle", "--real", "/nowhere"], "need a folder with pictures"),
+        (["a red circle", "--names", "/nowhere"], "need a text file of names"),
+        (["red " * 200], "need at most .* tokens for zoo/vlm"),
+        ([" "], "need texts of a word or more"),
+        (["a red circle", "--model", "zoo/clip"], "need a model that reads or writes"),
+        (["a red circle", "--model", "zoo/speech-recogniser"], "need a vision-language model or a captioner"),
+        (["a red circle", "--version", "v3"], "v3"),
+        (["a red circle", "--judges", "zoo/vlm"], "need a judge other than the inverted model"),
+    ],
+)
+def test_what_is_refused_leaves_nothing(more: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["concept", *more, "--steps", "1", "--out", str(tmp_path / "run")]) == 2
+    said = capsys.readouterr().err.strip()
+    assert re.search(told, said), said
+    assert len([line for line in said.splitlines() if line.startswith("obvert: ")]) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("default:.*does not know")
+def test_unknown_words_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["concept", "a mauve circle", "--steps", "0", "--judges", "", "--encoder", "", "--out", str(tmp_path / "run")]
+    assert main(argv) == 0
+    assert "warning: 'a mauve circle' has words that zoo/vlm does not know" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("default:.*is left out")
+def test_real_pictures_of_each_concept(model: Reader, real: Path, tmp_path: Path) -> None:
+    found = real_pictures(real, model, CONCEPTS)
+    assert [tuple(pictures.shape) for pictures in found] == [(2, 3, 64, 64)] * 2
+    torch.testing.assert_close(found[0], (real_of(CONCEPTS[0], 2, 0) * 255).round() / 255)
+    assert len(real_pictures(real / CONCEPTS[0], model, ["a red thing"])[0]) == 2  # one concept needs no folder of its own
+    with pytest.raises(ObvertError, match=r"need a folder for each concept in .*, got none named 'a green ring'"):
+        real_pictures(real, model, [*CONCEPTS, "a green ring"])
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    with (
+        pytest.warns(UserWarning, match=r"broken\.png is left out"),
+        pytest.raises(ObvertError, match="need a picture that can be read"),
+    ):
+        real_pictures(tmp_path, model, ["a red circle"])
+    save(Medium(kind="picture", data=torch.rand(3, 40, 80)), tmp_path / "wide")
+    with pytest.warns(UserWarning, match=r"broken\.png is left out"):
+        (pictures,) = real_pictures(tmp_path, model, ["a red circle"])
+    assert pictures.shape == (1, 3, 64, 64)
+
+
+def test_real_scenes_are_named_as_what_they_are() -> None:
+    encoder = obvert.load("zoo/siglip", device="cpu")
+    pictures = [real_of(concept, 1, 3)[0] for concept in CONCEPTS]
+    rows = named(encoder, pictures, CONCEPTS, ["a green ring", "a red circle"])  # type: ignore[arg-type]
+    assert [row["named"] for row in rows] == CONCEPTS
+    assert [row["top1"] for row in rows] == [1, 1]
+    (row,) = named(encoder, pictures[:1], ["a pink moon"], ["a red circle"])  # type: ignore[arg-type]
+    assert (row["named"], row["top1"], row["top5"]) == ("a red circle", 0, 1)
+
+
+def test_words_pull_where_they_look(model: Reader) -> None:
+    side, words = 32, Answer(model.answer(["red circle"]).ids, torch.ones(1, 3, dtype=torch.bool))
+
+    def log_likelihood(x: Tensor, answer: Answer) -> Tensor:  # the first word looks at the left half, the second at the right
+        left, right = x[..., : side // 2].mean((1, 2, 3)), x[..., side // 2 :].mean((1, 2, 3))
+        return torch.stack((left, right, 0 * left), dim=1)
+
+    eye = {"front": lambda pictures: torch.stack(list(pictures)), "log_likelihood": log_likelihood, "tokens": lambda texts: words}
+    found = pulls(replace(model, **eye), torch.rand(3, side, side), "red circle")  # type: ignore[arg-type]
+    assert [token for token, _ in found] == ["red", "circle"]
+    halves = (slice(0, 16), slice(16, 32))
+    for (_, pull), (inside, outside) in zip(found, (halves, halves[::-1]), strict=True):
+        assert (pull[:, inside] > 0).all()
+        assert (pull[:, outside] == 0).all()
+
+
+def test_looks_that_cannot_be_had(model: Reader) -> None:
+    with pytest.raises(ObvertError, match="need real pictures and a model with layers, got no real pictures"):
+        by_layer(model, MIMIC(), CONCEPTS, None, Judges())
+    with pytest.raises(ObvertError, match="need 2 questions or more to compare, got 1"):
+        by_prompt(model, MIMIC(), ["what?"], CONCEPTS, None, Judges())
