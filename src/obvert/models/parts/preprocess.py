@@ -11,7 +11,7 @@ the output on 8-bit pictures is that of Pillow to the last bit. Backwards, round
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -141,6 +141,16 @@ class Preprocess:
             return self.resize
         return self.crop
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(3, H, W) of the output."""
+        return (3, *self.size)
+
+    @property
+    def plain(self) -> Preprocess:
+        """The same without normalisation: values stay in [0, 1]."""
+        return replace(self, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+
     def __call__(self, pictures: Sequence[Tensor]) -> Tensor:
         """Preprocess pictures, differentiably.
 
@@ -163,8 +173,21 @@ class Preprocess:
             raise ValueError("need at least one picture, got none")
         order = [i for group in groups.values() for i in group]
         fitted = torch.cat([self._fit(torch.stack([pictures[i] for i in group])) for group in groups.values()])
-        mean, std = (fitted.new_tensor(v).view(3, 1, 1) for v in (self.mean, self.std))
-        return (fitted[np.argsort(order)] - mean) / std
+        return self.normalise(fitted[np.argsort(order)])
+
+    def normalise(self, values: Tensor) -> Tensor:
+        """Values (..., 3, h, w) in [0, 1] -> less their mean, over their deviation."""
+        mean, std = (values.new_tensor(v).view(3, 1, 1) for v in (self.mean, self.std))
+        return (values - mean) / std
+
+    def undo(self, features: Tensor) -> Tensor:
+        """Normalised (..., 3, h, w) -> the values they had before, which lie in [0, 1] if they come from a picture."""
+        mean, std = (features.new_tensor(v).view(3, 1, 1) for v in (self.mean, self.std))
+        return features * std + mean
+
+    def back(self, features: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised -> pictures in [0, 1]."""
+        return self.undo(features).clamp(0, 1)
 
     def _fit(self, x: Tensor) -> Tensor:
         """Resize and crop (B, 3, h, w), values kept in [0, 1]."""
