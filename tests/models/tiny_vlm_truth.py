@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import tiny
 import torch
 import transformers
@@ -50,8 +51,8 @@ class Truth:
         """All that the processor makes of a picture and a question."""
         image = self.image(picture)
         if not self.chats:
-            made = dict(self.processor(text="<image>" + question, images=image, return_tensors="pt"))
-            return {key: value for key, value in made.items() if key != "labels"}
+            made = self.processor(text="<image>" + question, images=image)  # asked for tensors, it warns of numpy
+            return {key: torch.as_tensor(np.array(value)) for key, value in made.items() if key != "labels"}
         content = [{"type": "image", "image": image}, {"type": "text", "text": question}]
         return dict(
             self.processor.apply_chat_template(

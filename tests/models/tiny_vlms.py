@@ -163,7 +163,8 @@ def paligemma(folder: Path) -> Truth:
         processor = transformers.PaliGemmaProcessor(image, tokenizer)
     config = transformers.PaliGemmaConfig(
         vision_config={"model_type": "siglip_vision_model", **VISION, "vision_use_head": False, "projection_dim": WIDTH},
-        text_config=text("gemma", tokenizer, head_dim=8),
+        text_config=text("gemma", tokenizer, head_dim=8, tie_word_embeddings=False),
+        tie_word_embeddings=False,
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
         projection_dim=WIDTH,
     )

@@ -24,28 +24,29 @@ def named(network: Any, patterns: Sequence[str], name: str) -> Iterator[str]:
         yield from some
 
 
-def rows(out: Tensor, count: int) -> Tensor:
+def rows(out: Tensor, each: int) -> Tensor:
     """Output of a layer as the tokens of each sample.
 
     Args:
-        out: (B * T, N, d), (B * T, d, h, w) or (B * N, d), where a sample may be T pictures.
-        count: B.
+        out: (B * T, N, d) or (B * T, d, h, w), where a sample is T pictures, or (B * N, d), where it is N patches.
+        each: T or N.
 
     Returns:
-        (B, T * N, d).
+        (B, T * N, d), or (B, N, d).
     """
     tokens = out.flatten(2).mT if out.ndim == 4 else out
-    return tokens.reshape(count, -1, tokens.shape[-1])
+    return tokens.reshape(len(out) // each, -1, tokens.shape[-1])
 
 
 @contextmanager
-def watched(network: Any, tower: str, names: Sequence[str], name: str) -> Iterator[dict[str, Tensor]]:
+def watched(network: Any, tower: str, names: Sequence[str], each: int, name: str) -> Iterator[dict[str, Tensor]]:
     """Within, each run of the tower leaves the outputs of these layers, as tokens of each sample.
 
     Args:
         network: the model.
         tower: its part that all these layers lie in, as `above` finds it.
         names: of the layers.
+        each: rows of their outputs that belong to one sample.
         name: of the model, for the error.
 
     Yields:
@@ -58,21 +59,15 @@ def watched(network: Any, tower: str, names: Sequence[str], name: str) -> Iterat
     modules = dict(network.named_modules())
     if lacking := [layer for layer in names if layer not in modules]:
         raise ObvertError(f"need layers of {name}, got {', '.join(lacking)}")
-    samples: list[int] = []
-
-    def begin(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        samples[:] = [len(kwargs["input_ids"])]
 
     def keep(layer: str) -> Callable[[Any, Any, Any], None]:
         def hook(module: Any, args: Any, out: Any) -> None:
             if layer not in seen:  # a second time is the backward pass of a checkpoint
-                seen[layer] = rows(out, samples[0] if samples else len(out))
+                seen[layer] = rows(out, each)
 
         return hook
 
     with ExitStack() as stack:
-        stack.callback(network.register_forward_pre_hook(begin, with_kwargs=True).remove)
-        stack.callback(network.register_forward_hook(lambda *_: samples.clear(), always_call=True).remove)
         stack.callback(modules[tower].register_forward_pre_hook(lambda *_: seen.clear()).remove)
         for layer in names:
             stack.callback(modules[layer].register_forward_hook(keep(layer)).remove)
@@ -131,11 +126,12 @@ def layered(reader: Reader, network: Any, patterns: Sequence[str]) -> Reader:
     Raises:
         ObvertError: when a pattern matches no layer.
     """
-    name = reader.card.name
+    name, shape = reader.card.name, reader.features.shape
     found = tuple(named(network, patterns, name))
+    each = 1 if len(shape) == 3 else shape[0]  # a picture is one row, or one for each of its tiles or patches
     return replace(
         reader,
         layers=found,
-        watch=lambda names: watched(network, above(found), names, name),
+        watch=lambda names: watched(network, above(found), names, each, name),
         checkpointed=lambda: checkpointed(network),
     )
