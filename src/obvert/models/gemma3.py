@@ -19,7 +19,7 @@ from torch import Tensor
 
 from obvert.core import Card, Reader
 from obvert.models.parts.folder import read_exact, read_model
-from obvert.models.parts.matched import matched
+from obvert.models.parts.matched import matched, unlike
 from obvert.models.parts.vision_language import Chat, reader
 
 TEMPLATE = "{{ bos_token }}{% for m in messages %}<start_of_turn>{{ m.role }}\n{% for c in m.content %}{% if c.type == 'image' %}<start_of_image>{% else %}{{ c.text | trim }}{% endif %}{% endfor %}<end_of_turn>\n{% endfor %}<start_of_turn>model\n"  # noqa: E501
@@ -57,7 +57,7 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
         card=card,
         network=network.to(device, dtype),
         chat=chat,
-        front=matched(front, folder, card.name, {"do_pan_and_scan": False}, any_size=True),
+        front=matched(front, folder, card.name, {"do_pan_and_scan": False}, other=unlike(front.size)),
         picture=(start, f"\n\n{start}{token * config.mm_tokens_per_image}{end}\n\n"),
         given=given,
         layers=LAYERS,

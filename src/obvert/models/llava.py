@@ -19,7 +19,7 @@ from torch import Tensor
 
 from obvert.core import Card, Reader
 from obvert.models.parts.folder import read_model, read_preprocess
-from obvert.models.parts.matched import matched
+from obvert.models.parts.matched import matched, unlike
 from obvert.models.parts.vision_language import Chat, reader
 
 TEMPLATE = "{% for m in messages %}USER: {% for c in m.content %}{% if c.type == 'image' %}<image>\n{% else %}{{ c.text }}{% endif %}{% endfor %}{% endfor %} ASSISTANT:"  # noqa: E501
@@ -57,7 +57,7 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
         card=card,
         network=network.to(device, dtype),
         chat=chat,
-        front=matched(front, folder, card.name, any_size=True),
+        front=matched(front, folder, card.name, other=unlike(front.size)),
         picture=(token, token * (patches + whole)),
         given=given,
         layers=LAYERS,

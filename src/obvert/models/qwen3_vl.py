@@ -68,7 +68,7 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
         card=card,
         network=network.to(device, dtype),
         chat=chat,
-        front=matched(front, folder, card.name),
+        front=matched(front, folder, card.name, other=front.near),
         picture=(token, token * (rows * columns // vision.spatial_merge_size**2)),
         given=given,
         layers=LAYERS,

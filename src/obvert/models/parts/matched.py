@@ -10,7 +10,6 @@ resizing, tiling, the order of tiles or patches, rescaling, or normalisation.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,7 +24,9 @@ TOLERANCE = 1e-5
 F = TypeVar("F", bound=Front)
 
 
-def matched(front: F, folder: Path, name: str, options: Mapping[str, Any] | None = None, any_size: bool = False) -> F:
+def matched(
+    front: F, folder: Path, name: str, options: Mapping[str, Any] | None = None, other: tuple[int, int] | None = None
+) -> F:
     """The preprocessing, when it does what the folder's own does.
 
     Args:
@@ -33,7 +34,7 @@ def matched(front: F, folder: Path, name: str, options: Mapping[str, Any] | None
         folder: of the model.
         name: of the model, for the error.
         options: with which the family's processor calls its image processor.
-        any_size: whether both resize pictures of any size to `front.size`, rather than only ours.
+        other: (H, W) of a picture that the folder's own resizes to `front.size`, too; None where it takes each size its own way.
 
     Returns:
         The preprocessing.
@@ -42,16 +43,19 @@ def matched(front: F, folder: Path, name: str, options: Mapping[str, Any] | None
         ObvertError: when the folder has no image processor, or it differs; the step that differs is named.
     """
     processor, options = _processor(folder), dict(options or {})
-    high, wide = front.size
-    sizes = ((high, wide), (high * 3 // 2, wide * 3 // 4))[: 1 + any_size]
+    sizes = [front.size, *([other] if other else [])]
     drawn = [torch.randint(0, 256, (3, *size), generator=torch.Generator().manual_seed(0), dtype=torch.uint8) for size in sizes]
     for levels, mine in zip(drawn, front([levels / 255 for levels in drawn]), strict=True):
         if _differ(mine, _processed(processor, levels, options)):  # one level more is many times the tolerance
-            other = (
-                f"another {_step(front, processor, levels, mine, options)} of a picture of {levels.shape[1]}x{levels.shape[2]}"
-            )
-            raise ObvertError(f"need the folder's own preprocessing of {name} to equal ours, got {other}")
+            step, (_, high, wide) = _step(front, processor, levels, mine, options), levels.shape
+            got = f"another {step} of a picture of {high}x{wide}"
+            raise ObvertError(f"need the folder's own preprocessing of {name} to equal ours, got {got}")
     return front
+
+
+def unlike(size: tuple[int, int]) -> tuple[int, int]:
+    """A size that is larger one way and smaller the other."""
+    return size[0] * 3 // 2, size[1] * 3 // 4
 
 
 def _step(front: Front, processor: Any, levels: Tensor, ours: Tensor, options: Mapping[str, Any]) -> str:
@@ -85,7 +89,6 @@ def _processed(processor: Any, levels: Tensor, settings: Mapping[str, Any]) -> T
     """What a processor makes of 8-bit levels (3, H, W)."""
     from PIL import Image
 
-    logging.getLogger("transformers").setLevel(logging.ERROR)
     image = Image.fromarray(levels.permute(1, 2, 0).numpy())
     made = processor(images=[image], return_tensors="pt", **settings)["pixel_values"]
     return torch.as_tensor(made).float()

@@ -44,6 +44,12 @@ class MergedPatches:
         return self.size[0] // self.patch, self.size[1] // self.patch
 
     @property
+    def near(self) -> tuple[int, int]:
+        """Another (H, W) to which this is the nearest one of whole squares."""
+        quarter = self.patch * self.merge // 4
+        return self.size[0] + quarter, self.size[1] - quarter
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """(patches, C T P P)."""
         return math.prod(self.grid), 3 * self.copies * self.patch**2
