@@ -33,12 +33,14 @@ def _bicubic(x: np.ndarray) -> np.ndarray:
     return np.where(x < 1, near, np.where(x < 2, far, 0))
 
 
+HAMMING = float(np.float32(0.54)), float(np.float32(0.46))
+"""Pillow writes them in single precision."""
 KERNELS: dict[str, tuple[float, Callable[[np.ndarray], np.ndarray]]] = {
     "lanczos": (3, lambda x: np.where((x >= -3) & (x < 3), np.sinc(x) * np.sinc(x / 3), 0)),
     "bilinear": (1, lambda x: np.clip(1 - np.abs(x), 0, None)),
     "bicubic": (2, _bicubic),
     "box": (0.5, lambda x: ((x > -0.5) & (x <= 0.5)).astype(float)),
-    "hamming": (1, lambda x: np.where(np.abs(x) < 1, np.sinc(x) * (0.54 + 0.46 * np.cos(np.pi * x)), 0)),
+    "hamming": (1, lambda x: np.where(np.abs(x) < 1, np.sinc(x) * (HAMMING[0] + HAMMING[1] * np.cos(np.pi * x)), 0)),
 }
 """Half-width and kernel of each filter, in output pixels."""
 
