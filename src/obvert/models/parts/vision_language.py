@@ -42,7 +42,8 @@ class Chat:
         """The folder's tokenizer and template; another template where it has none."""
         tokenizer, beside = read_tokenizer(folder), folder / "chat_template.json"
         kept = json.loads(beside.read_text()).get("chat_template") if beside.exists() else None
-        return cls(tokenizer=tokenizer, template=tokenizer.chat_template or kept or otherwise)
+        own = tokenizer.chat_template
+        return cls(tokenizer=tokenizer, template=(own.get("default") if isinstance(own, dict) else own) or kept or otherwise)
 
     def prompt(self, question: str) -> str:
         """Everything that stands before the answer, the picture as the template writes it."""
