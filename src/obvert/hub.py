@@ -17,7 +17,7 @@ from obvert.core import ObvertError
 from obvert.registry import unknown
 
 ZOO = Path(__file__).parent / "zoo" / "weights"
-FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
+FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
 """What is taken from a hub: no code, no pickle."""
 PIPELINE = "model_index.json"
 """What diffusers writes at the top of a model of several parts, each in its subfolder."""
@@ -39,7 +39,10 @@ Kind = Literal["dual encoder", "autoencoder", "diffusion", "captioner", "vision-
 KINDS: dict[str, Kind] = {
     "blip": "captioner",
     "blip-2": "captioner",
-    "llava": "vision-language model",
+    **dict.fromkeys(
+        ("llava", "llava_next", "qwen2_5_vl", "qwen3_vl", "gemma3", "idefics3", "smolvlm", "paligemma", "internvl"),
+        "vision-language model",
+    ),
     "whisper": "recogniser",
     "vits": "synthesiser",
     "speecht5": "synthesiser",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
@@ -77,6 +77,7 @@ def test_equals_hugging_face_on_photographs(name: str) -> None:
         image.close()
 
 
+@example(w=42, h=35, height=15, width=29, number=5)
 @given(w=st.integers(1, 90), h=st.integers(1, 90), height=st.integers(1, 50), width=st.integers(1, 50), number=st.integers(0, 5))
 def test_any_size_equals_pillow(w: int, h: int, height: int, width: int, number: int) -> None:
     image = drawn("noise", w, h)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from obvert.commands._common import parse
-from obvert.hub import ZOO, kind_of, zoo
+from obvert.hub import KINDS, ZOO, kind_of, zoo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,10 @@ def run(argv: Sequence[str]) -> int:
         kind = kind_of(ZOO / name.removeprefix("zoo/"))
         print(f"{name}, {kind}: {card['data']}; {card['licence']}; trained for {card['minutes']:.0f} minutes")
         print("  " + ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in card["scores"].items()))
-    print("Also: a local folder (clip, siglip, siglip2, slip; captioners blip, blip-2; speech recognisers whisper; speech")
-    print("synthesisers vits, speecht5, fastspeech2_conformer), a hub id owner/name[@revision], open_clip:NAME/TAG or")
-    print("open_clip:FOLDER, chatterbox:FOLDER; autoencoders, Stable Diffusion and Flux pipelines as diffusers writes them.")
+    languages = ", ".join(name for name, kind in KINDS.items() if kind == "vision-language model")
+    print("Also: a local folder (clip, siglip, siglip2, slip; captioners blip, blip-2; vision-language models")
+    print(f"{languages};")
+    print("speech recognisers whisper; speech synthesisers vits, speecht5, fastspeech2_conformer), a hub id")
+    print("owner/name[@revision], open_clip:NAME/TAG or open_clip:FOLDER, chatterbox:FOLDER; autoencoders, Stable Diffusion")
+    print("and Flux pipelines as diffusers writes them.")
     return 0

@@ -28,7 +28,8 @@ class Domain:
 
     media: Media
     shape: tuple[int, ...]
-    """(C, H, W) of a picture, (1, S) of a sound, (M, T) of a spectrogram."""
+    """(C, H, W) of a picture, (T, C, h, w) of one in tiles, (N, d) of one in patches, (1, S) of a sound, (M, T) of a
+    spectrogram."""
     bounds: tuple[float, float] | None = None
     """Range of its numbers; None when they are free."""
     rate: int | None = None

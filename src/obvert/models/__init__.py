@@ -14,7 +14,7 @@ import torch
 
 from obvert.core import Autoencoder, Card, Diffusion, DualEncoder, ObvertError, Reader, Writer
 from obvert.core.drawing import as_writer
-from obvert.hub import PIPELINE, is_pipeline, locate, weights_hash
+from obvert.hub import KINDS, PIPELINE, is_pipeline, locate, weights_hash
 from obvert.models.parts.frames import by_frames as by_frames
 from obvert.models.parts.torchvision_shim import prepare
 from obvert.registry import module, names, unknown
@@ -44,7 +44,8 @@ def load(name: str, *, subfolder: str = "", device: str = "auto", dtype: str = "
 
     Returns:
         The model, in eval mode, no weight requiring a gradient: a dual encoder, an autoencoder, a text-to-image model,
-        a reader, which is a captioner or a speech recogniser, or a writer, which is a speech synthesiser.
+        a reader, which is a captioner, a vision-language model or a speech recogniser, or a writer, which is a speech
+        synthesiser.
 
     Raises:
         ObvertError: for an unknown model, device or dtype; one line says what there is.
@@ -98,10 +99,11 @@ def load_diffusion(name: str, *, device: str = "auto", dtype: str = "float32") -
 
 
 def load_reader(name: str, *, device: str = "auto", dtype: str = "float32") -> Reader:
-    """Load a model that must be a captioner or a speech recogniser; arguments as for `load`. ObvertError when it is another."""
+    """Load a model that reads pictures or speech, in words; arguments as for `load`. ObvertError when it is another."""
     model = load(name, device=device, dtype=dtype)
     if not isinstance(model, Reader):
-        raise ObvertError(f"need a captioner (blip, blip-2) or a speech recogniser (whisper), got the {_kind(model)} {name}")
+        need = "a captioner (blip, blip-2), a vision-language model such as llava or qwen2_5_vl, or a speech recogniser (whisper)"
+        raise ObvertError(f"need {need}, got the {_kind(model)} {name}")
     return model
 
 
@@ -164,7 +166,8 @@ def load_autoencoder(name: str, *, subfolder: str = "", device: str = "auto", dt
 
 def _kind(model: Model) -> str:
     if isinstance(model, Reader):
-        return "captioner" if model.medium.media == "picture" else "speech recogniser"
+        kinds = {ALIASES.get(kind, kind.replace("_", "-")): what for kind, what in KINDS.items()}
+        return "speech recogniser" if model.medium.media == "sound" else kinds.get(model.card.family, "captioner")
     if isinstance(model, Writer):
         return "speech synthesiser"
     return {Autoencoder: "autoencoder", Diffusion: "text-to-image model"}.get(type(model), "dual encoder")

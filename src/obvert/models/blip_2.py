@@ -22,8 +22,10 @@ from obvert.core import Card, ObvertError, Reader
 from obvert.models.parts.folder import read_model, read_preprocess, read_tokenizer
 from obvert.models.parts.preprocess import Preprocess
 from obvert.models.parts.reader import Words, build, ending, longest, picture
+from obvert.models.parts.watching import layered
 
 CLASS = "Blip2ForConditionalGeneration"
+LAYERS = (r"vision_model\.embeddings\.patch_embedding", r"vision_model\.encoder\.layers\.\d+\.mlp\.fc2")
 
 
 def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> Reader:
@@ -88,7 +90,7 @@ def captioner(model: Any, tokenizer: Any, preprocess: Preprocess, card: Card, in
         found: Tensor = model.generate(x, input_ids=read, do_sample=False, num_beams=1, max_new_tokens=new)
         return found[:, first:]
 
-    return build(
+    plain = build(
         card=card,
         network=model,
         **picture(preprocess),
@@ -98,3 +100,4 @@ def captioner(model: Any, tokenizer: Any, preprocess: Preprocess, card: Card, in
         greedy=greedy,
         ask=lambda wanted: captioner(model, tokenizer, preprocess, card, wanted.strip()),
     )
+    return layered(plain, model, LAYERS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -99,12 +100,23 @@ def read_tokenizer(folder: Path, class_name: str = "AutoTokenizer") -> Any:
         raise ObvertError(f"need a tokenizer in {folder}, got: {_line(error)}") from error
 
 
-def read_preprocess(folder: Path, size: int | None = None) -> Preprocess:
+def read_settings(folder: Path) -> dict[str, Any]:
+    """What the folder tells of its preprocessing, without what it leaves open; ObvertError when it cannot be read."""
+    path = preprocessor_file(folder)
+    try:
+        told = json.loads(path.read_text())
+    except ValueError as error:
+        raise ObvertError(f"{path}: {error}") from error
+    return {key: value for key, value in told.get("image_processor", told).items() if value is not None}
+
+
+def read_preprocess(folder: Path, size: int | None = None, settings: Mapping[str, Any] | None = None) -> Preprocess:
     """The folder's preprocessor_config.json.
 
     Args:
         folder: where it lies.
         size: edge of the square pictures that the model takes, where that is to be checked.
+        settings: in place of those that the file tells.
 
     Returns:
         The preprocessing.
@@ -113,13 +125,32 @@ def read_preprocess(folder: Path, size: int | None = None) -> Preprocess:
         ObvertError: when it is missing, or asks for what is not supported or for pictures of another size.
     """
     path = preprocessor_file(folder)
+    settings = read_settings(folder) if settings is None else settings
     try:
-        preprocess = Preprocess.from_config(json.loads(path.read_text()))
+        preprocess = Preprocess.from_config(settings)
     except ValueError as error:
         raise ObvertError(f"{path}: {error}") from error
     if size is not None and preprocess.size != (size, size):
         raise ObvertError(f"need pictures of {size}x{size} in {path}, got {'x'.join(map(str, preprocess.size))}")
     return preprocess
+
+
+def read_exact(folder: Path, size: tuple[int, int], usual: Mapping[str, Any]) -> Preprocess:
+    """The folder's filter, mean and deviation, for a resize to exactly that size.
+
+    Args:
+        folder: where preprocessor_config.json lies.
+        size: (H, W).
+        usual: `resample`, `image_mean` and `image_std` of the processor's class, where the file tells none.
+
+    Returns:
+        The preprocessing.
+
+    Raises:
+        ObvertError: when the file is missing, or asks for what is not supported.
+    """
+    exactly = {"size": {"height": size[0], "width": size[1]}, "do_resize": True, "do_center_crop": False, "do_pad": False}
+    return read_preprocess(folder, settings={**usual, **read_settings(folder), **exactly})
 
 
 def preprocessor_file(folder: Path) -> Path:

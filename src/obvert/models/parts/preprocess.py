@@ -11,7 +11,7 @@ the output on 8-bit pictures is that of Pillow to the last bit. Backwards, round
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -33,12 +33,14 @@ def _bicubic(x: np.ndarray) -> np.ndarray:
     return np.where(x < 1, near, np.where(x < 2, far, 0))
 
 
+HAMMING = float(np.float32(0.54)), float(np.float32(0.46))
+"""Pillow writes them in single precision."""
 KERNELS: dict[str, tuple[float, Callable[[np.ndarray], np.ndarray]]] = {
     "lanczos": (3, lambda x: np.where((x >= -3) & (x < 3), np.sinc(x) * np.sinc(x / 3), 0)),
     "bilinear": (1, lambda x: np.clip(1 - np.abs(x), 0, None)),
     "bicubic": (2, _bicubic),
     "box": (0.5, lambda x: ((x > -0.5) & (x <= 0.5)).astype(float)),
-    "hamming": (1, lambda x: np.where(np.abs(x) < 1, np.sinc(x) * (0.54 + 0.46 * np.cos(np.pi * x)), 0)),
+    "hamming": (1, lambda x: np.where(np.abs(x) < 1, np.sinc(x) * (HAMMING[0] + HAMMING[1] * np.cos(np.pi * x)), 0)),
 }
 """Half-width and kernel of each filter, in output pixels."""
 
@@ -141,6 +143,16 @@ class Preprocess:
             return self.resize
         return self.crop
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(3, H, W) of the output."""
+        return (3, *self.size)
+
+    @property
+    def plain(self) -> Preprocess:
+        """The same without normalisation: values stay in [0, 1]."""
+        return replace(self, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+
     def __call__(self, pictures: Sequence[Tensor]) -> Tensor:
         """Preprocess pictures, differentiably.
 
@@ -163,8 +175,21 @@ class Preprocess:
             raise ValueError("need at least one picture, got none")
         order = [i for group in groups.values() for i in group]
         fitted = torch.cat([self._fit(torch.stack([pictures[i] for i in group])) for group in groups.values()])
-        mean, std = (fitted.new_tensor(v).view(3, 1, 1) for v in (self.mean, self.std))
-        return (fitted[np.argsort(order)] - mean) / std
+        return self.normalise(fitted[np.argsort(order)])
+
+    def normalise(self, values: Tensor) -> Tensor:
+        """Values (..., 3, h, w) in [0, 1] -> less their mean, over their deviation."""
+        mean, std = (values.new_tensor(v).view(3, 1, 1) for v in (self.mean, self.std))
+        return (values - mean) / std
+
+    def undo(self, features: Tensor) -> Tensor:
+        """Normalised (..., 3, h, w) -> the values they had before, which lie in [0, 1] if they come from a picture."""
+        mean, std = (features.new_tensor(v).view(3, 1, 1) for v in (self.mean, self.std))
+        return features * std + mean
+
+    def back(self, features: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised -> pictures in [0, 1]."""
+        return self.undo(features).clamp(0, 1)
 
     def _fit(self, x: Tensor) -> Tensor:
         """Resize and crop (B, 3, h, w), values kept in [0, 1]."""

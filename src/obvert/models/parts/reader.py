@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from obvert.core import Answer, Card, Domain, ObvertError, Reader
-from obvert.models.parts.preprocess import Preprocess
 from obvert.models.parts.towers import at_least_fp32
 
 LONGEST = 64
@@ -161,7 +160,28 @@ def longest(generation: Any, before: int, most: int | None) -> int:
     return max(1, told if most is None else min(told, most))
 
 
-def picture(preprocess: Preprocess) -> dict[str, Any]:
+class Front(Protocol):
+    """Preprocessing of pictures: to what a network takes, and back."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) of the picture that is taken as it is; others are resized to it first."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of what the network takes of one picture."""
+
+    def __call__(self, pictures: Sequence[Tensor]) -> Tensor:
+        """Pictures (3, h, w) in [0, 1], of any sizes -> (B, *shape), differentiable; ValueError for others."""
+
+    def undo(self, features: Tensor) -> Tensor:
+        """(..., *shape) -> the same without the normalisation."""
+
+    def back(self, features: Tensor) -> Tensor:
+        """(B, *shape) -> pictures (B, 3, H, W) in [0, 1]."""
+
+
+def picture(preprocess: Front) -> dict[str, Any]:
     """What a reader of pictures owes its preprocessing.
 
     Args:
@@ -170,7 +190,6 @@ def picture(preprocess: Preprocess) -> dict[str, Any]:
     Returns:
         `medium`, `features`, `front` and `back` of the reader.
     """
-    shape = (3, *preprocess.size)
 
     def front(pictures: Sequence[Tensor]) -> Tensor:
         try:
@@ -178,13 +197,9 @@ def picture(preprocess: Preprocess) -> dict[str, Any]:
         except ValueError as error:
             raise ObvertError(str(error)) from error
 
-    def back(features: Tensor) -> Tensor:
-        mean, std = (features.new_tensor(v).view(3, 1, 1) for v in (preprocess.mean, preprocess.std))
-        return (features * std + mean).clamp(0, 1)
-
     return {
-        "medium": Domain(media="picture", shape=shape, bounds=(0.0, 1.0)),
-        "features": Domain(media="picture", shape=shape),
+        "medium": Domain(media="picture", shape=(3, *preprocess.size), bounds=(0.0, 1.0)),
+        "features": Domain(media="picture", shape=preprocess.shape),
         "front": front,
-        "back": back,
+        "back": preprocess.back,
     }

@@ -1,0 +1,96 @@
+"""Layers of readers of pictures: watched, and run again in the backward pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import tiny
+import tiny_readers as readers
+import tiny_vlms as vlms
+import torch
+from test_vision_language import network
+
+import obvert
+from obvert.core import ObvertError, Reader
+
+TEXTS = ["red", "a large star"]
+FAMILIES = {**vlms.FAMILIES, "blip-2 of OPT": readers.blip_2_opt, "blip-2 of T5": readers.blip_2_t5}
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    truth = FAMILIES[request.param](tmp_path_factory.mktemp(request.param.replace(" ", "-")))
+    return obvert.load(str(truth.folder), device="cpu")
+
+
+def test_layers_leave_the_tokens_of_each_picture(model: Reader) -> None:
+    features, answer = model.front(tiny.pictures()[:2]), model.answer(TEXTS[:2])
+    assert len(model.layers) == 3
+    with model.watch(model.layers) as seen:
+        assert seen == {}
+        model.log_likelihood(features, answer)
+        both = dict(seen)
+        assert list(both) == list(model.layers)
+        assert {(tokens.ndim, len(tokens)) for tokens in both.values()} == {(3, 2)}
+        for i in range(2):
+            model.log_likelihood(features[i : i + 1], model.answer(TEXTS[i : i + 1]))
+            for layer in model.layers:
+                assert seen[layer].shape == (1, *both[layer].shape[1:])
+                torch.testing.assert_close(seen[layer][0], both[layer][i], rtol=1e-4, atol=1e-5)
+        model.generate(features)
+        for layer in model.layers:
+            torch.testing.assert_close(seen[layer], both[layer], rtol=1e-4, atol=1e-5)
+    model.log_likelihood(features.flip(0), answer)
+    assert all(torch.allclose(seen[layer], both[layer], rtol=1e-4, atol=1e-5) for layer in model.layers)  # nobody watches now
+    with model.watch(model.layers[1:2]) as seen:
+        model.log_likelihood(features.requires_grad_(), answer)
+        (gradient,) = torch.autograd.grad(seen[model.layers[1]].square().sum(), features)
+    assert list(seen) == [model.layers[1]]
+    assert gradient.abs().amax(dim=tuple(range(1, gradient.ndim))).min() > 0
+    with pytest.raises(ObvertError, match=r"need layers of .*, got no\.such, nor\.such"), model.watch(["no.such", "nor.such"]):
+        pass
+
+
+def states(inside: Any) -> list[dict[str, Any]]:
+    """Settings of all layers."""
+    return [
+        {key: value for key, value in vars(layer).items() if isinstance(value, int | float | str)} for layer in inside.modules()
+    ]
+
+
+def test_layers_run_again_in_the_backward_pass(model: Reader) -> None:
+    features = model.front(tiny.pictures()[:2]).requires_grad_()
+    answer, inside = model.answer(TEXTS[:2]), network(model)
+    for layer in inside.modules():
+        if isinstance(getattr(layer, "dropout", None), float):
+            layer.dropout = 0.3  # in a layer that is in training, it would show
+    before, runs = states(inside), []
+    mlp = dict(inside.named_modules())[model.layers[1]]
+
+    def gradient() -> torch.Tensor:
+        runs.clear()
+        handle = mlp.register_forward_pre_hook(lambda *_: runs.append(1))  # the second run ends within it
+        with model.watch(model.layers) as seen:
+            error = model.log_likelihood(features, answer).sum() + sum(tokens.square().mean() for tokens in seen.values())
+            (found,) = torch.autograd.grad(error, features)
+        handle.remove()
+        return found
+
+    plain = gradient()
+    assert len(runs) == 1
+    with model.checkpointed():
+        again = gradient()
+        assert len(runs) == 2
+        with model.checkpointed():
+            gradient()
+        assert torch.equal(gradient(), again)
+        assert len(runs) == 2
+    torch.testing.assert_close(again, plain, rtol=1e-5, atol=1e-7)
+    assert states(inside) == before
+    assert not any("_gradient_checkpointing_func" in vars(layer) for layer in inside.modules())
+    assert torch.equal(gradient(), plain)
+    assert len(runs) == 1
+    with pytest.raises(KeyError), model.checkpointed():
+        raise KeyError
+    assert states(inside) == before
