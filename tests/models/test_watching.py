@@ -52,6 +52,27 @@ def test_layers_leave_the_tokens_of_each_picture(model: Reader) -> None:
         pass
 
 
+def test_what_a_model_is_told_in_words_needs_no_picture(model: Reader) -> None:
+    if model.told is None:
+        assert model.card.family == "blip-2"
+        assert model.language_layers == ()
+        return
+    answer = model.answer(TEXTS[1:])
+    assert len(model.language_layers) == network(model).config.get_text_config().num_hidden_layers
+    with model.watch(model.language_layers) as seen:
+        one = model.told("a red circle", answer)
+        assert list(seen) == list(model.language_layers)
+        assert {(tokens.ndim, len(tokens)) for tokens in seen.values()} == {(3, 1)}
+    assert one.shape == answer.ids.shape
+    assert (one < 0).all()
+    assert not torch.allclose(one, model.told("a blue star", answer))
+    with model.watch(model.language_layers) as seen:
+        both = model.answer(TEXTS)
+        model.log_likelihood(model.front(tiny.pictures()[:2]), both)
+        assert {len(tokens) for tokens in seen.values()} == {2}
+        assert min(tokens.shape[1] for tokens in seen.values()) > both.ids.shape[1]
+
+
 def states(inside: Any) -> list[dict[str, Any]]:
     """Settings of all layers."""
     return [
