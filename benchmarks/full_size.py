@@ -4,7 +4,10 @@ Each model runs in a process of its own. A step is all that a search repeats: fr
 the network to the likelihood of a text of 12 tokens, back to the gradient, and Adam's move. The first one is run to warm up and
 gives the peak of memory, as the system counts it; the seconds are those of the second. Needs Linux.
 
-Run: python benchmarks/full_size.py                    (a minute on two cores)
+LLaVA-1.5-7B is as wide as it is, with its whole picture tower, and 4 of the 32 layers of its language model; a step is one of
+MIMIC's, with the moments of all layers of the tower, in fp32. "checkpointed" computes layers again on the way back.
+
+Run: python benchmarks/full_size.py                    (two minutes on two cores)
      python benchmarks/full_size.py whisper-tiny --batch 4
 """
 
@@ -16,6 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +29,25 @@ from torch import Tensor
 
 from obvert.core import Answer, Card, Reader, descent
 from obvert.models import blip, whisper
+from obvert.models.llava import LAYERS
+from obvert.models.parts import vision_language
 from obvert.models.parts.log_mel import LogMel
 from obvert.models.parts.preprocess import Preprocess
+from obvert.models.parts.vision_language import Chat
+from obvert.objectives.alignment import Alignment
 from obvert.solvers.adam import Adam
 
 TOKENS = 12
 """Of the wanted text."""
+IMAGE, PROMPT = 32000, 16
+"""LLaVA's token of a picture, and tokens of a question and what stands around it."""
 
 
 class Wordless:
     """As much of a tokenizer as a reader asks for before it is given texts."""
 
     unk_token_id = None
+    all_special_tokens = ()
 
     def __call__(self, text: str, add_special_tokens: bool = True) -> dict[str, list[int]]:
         return {"input_ids": []}
@@ -75,7 +86,64 @@ def reading(make: Callable[[], Reader]) -> Callable[[int], tuple[Callable[[Tenso
     return build
 
 
-MODELS = {"blip-base": reading(blip_base), "whisper-tiny": reading(whisper_tiny)}
+class Speechless(Chat):
+    """A prompt of LLaVA's length in words."""
+
+    def prompt(self, question: str, pictures: int = 1) -> str:
+        return "<image>"
+
+    def ids(self, prompt: str) -> list[int]:
+        return [IMAGE] * prompt.count("<image>") + list(range(1000, 1000 + PROMPT))
+
+
+def llava(depth: int = 4) -> Reader:
+    """LLaVA-1.5-7B, so many of its 32 layers."""
+    from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
+
+    vision = CLIPVisionConfig(
+        hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, num_attention_heads=16, image_size=336, patch_size=14
+    )
+    text = LlamaConfig(vocab_size=32064, num_hidden_layers=depth)  # as wide as 7B by default
+    config = LlavaConfig(vision_config=vision, text_config=text, image_token_index=IMAGE)
+    model = LlavaForConditionalGeneration(config).requires_grad_(False).eval()
+    return vision_language.reader(
+        card=Card(name="llava-1.5-7b", family="llava"),
+        network=model,
+        chat=Speechless(tokenizer=Wordless(), template=""),
+        front=Preprocess.from_config({"image_processor_type": "CLIPImageProcessor", "size": 336, "crop_size": 336}),
+        picture=("<image>", "<image>" * 576),
+        given=lambda x, ids, before: {"pixel_values": x},
+        layers=LAYERS,
+        end=2,
+    )
+
+
+def concept(again: bool) -> Callable[[int], tuple[Callable[[Tensor], dict[str, Tensor]], Tensor]]:
+    """Count of samples -> the terms of MIMIC, and pictures to start from; with layers computed again, or kept."""
+
+    def build(count: int) -> tuple[Callable[[Tensor], dict[str, Tensor]], Tensor]:
+        reader = llava()
+        draw = torch.Generator().manual_seed(0)
+        wanted = Answer(torch.randint(1000, 20000, (count, TOKENS), generator=draw), torch.ones(count, TOKENS, dtype=torch.bool))
+        still = (torch.zeros(1024), torch.ones(1024))
+        inside = Alignment(reader=reader, answer=wanted, targets=dict.fromkeys(reader.layers, still))
+        held = reader.checkpointed() if again else nullcontext()
+        held.__enter__()  # for the rest of this process: whoever lets go of it ends it
+
+        def terms(x: Tensor, held: Any = held) -> dict[str, Tensor]:
+            return inside(reader.front(list(x)))
+
+        return terms, torch.rand(count, *reader.medium.shape, generator=draw)
+
+    return build
+
+
+MODELS = {
+    "blip-base": reading(blip_base),
+    "whisper-tiny": reading(whisper_tiny),
+    "llava-1.5-7b-of-4-layers": concept(again=False),
+    "llava-1.5-7b-of-4-layers-checkpointed": concept(again=True),
+}
 """Name -> count of samples -> loss and start. A synthesiser or another network joins with a line."""
 
 
