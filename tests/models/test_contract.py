@@ -9,6 +9,7 @@ import pytest
 import slow
 import tiny
 import tiny_readers
+import tiny_vlms
 import tiny_writers
 import torch
 from torch import Tensor
@@ -31,9 +32,9 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_every_family_is_here() -> None:
-    contracts = (slow.FAMILIES, tiny_readers.FAMILIES, tiny_writers.FAMILIES)
-    dual, readers, writers = ({name.replace(":", " ").split()[0] for name in families} for families in contracts)
-    assert sorted([*dual, *readers, *writers, "autoencoder", "chatterbox"]) == names("models")
+    contracts = (slow.FAMILIES, tiny_readers.FAMILIES, tiny_vlms.FAMILIES, tiny_writers.FAMILIES)
+    found = {name.replace(":", " ").split()[0] for families in contracts for name in families}
+    assert sorted([*found, "autoencoder", "chatterbox"]) == names("models")
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -268,6 +268,6 @@ def test_patterns_that_match_nothing_are_refused(pair: Pair) -> None:
 
 
 def test_prompts_are_refused_without_a_place_for_the_picture(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Chat, "prompt", lambda self, question: question)
+    monkeypatch.setattr(Chat, "prompt", lambda self, question, pictures=1: question)
     with pytest.raises(ObvertError, match=r"need one .* in the chat template of .*, got: 'where"):
         pair[0].ask("where")

@@ -48,8 +48,32 @@ def test_layers_leave_the_tokens_of_each_picture(model: Reader) -> None:
         (gradient,) = torch.autograd.grad(seen[model.layers[1]].square().sum(), features)
     assert list(seen) == [model.layers[1]]
     assert gradient.abs().amax(dim=tuple(range(1, gradient.ndim))).min() > 0
-    with pytest.raises(ObvertError, match=r"need layers of .*, got no\.such, nor\.such"), model.watch(["no.such", "nor.such"]):
-        pass
+    for names, told in ((["no.such", "nor.such"], r"no\.such, nor\.such"), (["lm_head"], "lm_head")):
+        with pytest.raises(ObvertError, match=rf"need layers of .*, got {told}"), model.watch(names):
+            pass
+
+
+def test_layers_of_the_language_model_can_be_watched_and_told_in_words(model: Reader) -> None:
+    if not model.card.family.startswith("blip"):
+        assert len(model.language_layers) == 2
+        features, answers = model.front(tiny.pictures()[:2]), [model.answer([text] * 2) for text in TEXTS]
+        first, last, inside = model.layers[0], model.language_layers[-1], network(model)
+        with model.watch([first, *model.language_layers]) as seen:
+            model.log_likelihood(features, answers[0])
+            before = seen[last]
+            for answer in answers:
+                model.log_likelihood(features, answer)
+                assert list(seen) == [first, *model.language_layers]
+                assert seen[last].shape[:2] == (2, before.shape[1] + answer.ids.shape[1] - answers[0].ids.shape[1])
+            shared = [tokens[:, : -given.ids.shape[1]] for tokens, given in ((seen[last], answer), (before, answers[0]))]
+            torch.testing.assert_close(*shared, rtol=1e-4, atol=1e-5)
+            one = model.answer(TEXTS[1:])
+            assert model.told is not None
+            said = model.told("a picture of it", one)
+            assert list(seen) == list(model.language_layers)
+            truth = inside.lm_head(inside.get_decoder().norm(seen[last]))[0, -one.ids.shape[1] :].log_softmax(-1)
+        torch.testing.assert_close(said[0], truth.gather(1, one.ids.T)[:, 0], rtol=1e-4, atol=1e-4)
+        assert not torch.equal(said, model.told("nothing", one))
 
 
 def test_what_a_model_is_told_in_words_needs_no_picture(model: Reader) -> None:

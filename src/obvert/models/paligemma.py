@@ -24,7 +24,7 @@ from obvert.models.parts.folder import read_model, read_preprocess
 from obvert.models.parts.matched import matched, unlike
 from obvert.models.parts.vision_language import Chat, reader
 
-TEMPLATE = "{% for m in messages %}{% for c in m.content %}{% if c.type == 'image' %}<image>{{ bos_token }}{% else %}{{ c.text }}\n{% endif %}{% endfor %}{% endfor %}"  # noqa: E501
+TEMPLATE = "{% for m in messages %}{% for c in m.content %}{% if c.type == 'image' %}<image>{% else %}{{ bos_token }}{{ c.text }}\n{% endif %}{% endfor %}{% endfor %}"  # noqa: E501
 LAYERS = (r".*vision_tower.*patch_embedding", r".*vision_tower.*layers\.\d+\.mlp\.fc2")
 TASK = "caption en"
 

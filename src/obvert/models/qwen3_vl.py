@@ -28,7 +28,7 @@ from obvert.models.parts.merged import read_merged
 from obvert.models.parts.vision_language import Chat, reader
 
 TEMPLATE = "{% for m in messages %}<|im_start|>{{ m.role }}\n{% for c in m.content %}{% if c.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ c.text }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"  # noqa: E501
-LAYERS = (r".*visual\.patch_embed", r".*visual\.blocks\.\d+\.mlp\.linear_fc2")
+LAYERS = (r".*visual\.patch_embed\.proj", r".*visual\.blocks\.\d+\.mlp\.linear_fc2")
 USUAL = {"size": {"shortest_edge": 56 * 56, "longest_edge": 28 * 28 * 1280}}
 """Of the class of its image processor."""
 END = "<|im_end|>"

@@ -102,7 +102,7 @@ def reader(
         front: preprocessing of pictures.
         picture: how the template writes a picture, and what its processor makes of that.
         given: features (B, ...), ids (B, L), how many of them stand before the answer -> what the network takes beside
-            `input_ids`.
+            `input_ids`; of that, `token_type_ids` is given without pictures, too.
         layers: patterns of the names of layers to watch, the patch embedding and the end of every MLP of the image tower.
         usual: what it is asked where nothing else is.
         end: id of the token that ends an answer; the first at which `generate` stops when None.
@@ -158,7 +158,9 @@ def reader(
         instead = chat.ids(chat.prompt(f"{text.strip()}. {question}", pictures=0))
         ids = answer.ids.where(answer.mask, words.end)
         read = torch.cat((torch.tensor([instead], device=ids.device), ids[:, :-1]), dim=1)
-        said = network(input_ids=read, use_cache=False, logits_to_keep=ids.shape[1]).logits
+        blank = torch.zeros(1, *front.shape, dtype=network.dtype, device=network.device)
+        types = {name: value for name, value in given(blank, read, len(instead)).items() if name == "token_type_ids"}
+        said = network(input_ids=read, **types, use_cache=False, logits_to_keep=ids.shape[1]).logits
         return -cross_entropy(at_least_fp32(said).mT, ids, reduction="none") * answer.mask
 
     plain = build(
@@ -171,15 +173,7 @@ def reader(
         greedy=greedy,
         ask=lambda wanted: again(question=wanted),
     )
-    return replace(layered(plain, network, layers), language_layers=blocks(network), told=told)
-
-
-def blocks(network: Any) -> tuple[str, ...]:
-    """Names of the language model's layers, first to last."""
-    inside = network.get_decoder()
-    model = next(name for name, module in network.named_modules() if module is inside)
-    pattern = re.compile(rf"{re.escape(model)}(\..*)?\.layers\.\d+")
-    return tuple(name for name, _ in network.named_modules() if pattern.fullmatch(name))
+    return replace(layered(plain, network, layers, language=network.get_decoder()), told=told)
 
 
 def _stops(generation: Any, end: int) -> list[int]:

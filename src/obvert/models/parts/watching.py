@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -12,6 +12,9 @@ from typing import Any
 from torch import Tensor
 
 from obvert.core import ObvertError, Reader
+
+PICTURES = ("pixel_values", "mm_encoder_outputs", "past_key_values")
+"""What a network takes of pictures, or of a run before that had them."""
 
 
 def named(network: Any, patterns: Sequence[str], name: str) -> Iterator[str]:
@@ -24,52 +27,72 @@ def named(network: Any, patterns: Sequence[str], name: str) -> Iterator[str]:
         yield from some
 
 
+def place(network: Any, part: Any) -> str:
+    """Name of a part of the network."""
+    (found,) = (name for name, module in network.named_modules() if module is part)
+    return str(found)
+
+
 def rows(out: Tensor, each: int) -> Tensor:
     """Output of a layer as the tokens of each sample.
 
     Args:
-        out: (B * T, N, d) or (B * T, d, h, w), where a sample is T pictures, or (B * N, d), where it is N patches.
+        out: (B * T, N, d) or (B * T, d, h, w), where a sample is T pictures, or (B * N, d) or (B * N, d, 1, 1, 1), where it is
+            N patches.
         each: T or N.
 
     Returns:
         (B, T * N, d), or (B, N, d).
     """
-    tokens = out.flatten(2).mT if out.ndim == 4 else out
+    tokens = out.flatten(2).mT if out.ndim >= 4 else out
     return tokens.reshape(len(out) // each, -1, tokens.shape[-1])
 
 
 @contextmanager
-def watched(network: Any, tower: str, names: Sequence[str], each: int, name: str) -> Iterator[dict[str, Tensor]]:
-    """Within, each run of the tower leaves the outputs of these layers, as tokens of each sample; layers beside it do so too.
+def watched(network: Any, parts: Mapping[str, int], names: Sequence[str], name: str) -> Iterator[dict[str, Tensor]]:
+    """Within, each run of a part of the network leaves the outputs of these of its layers, as tokens of each sample.
 
     Args:
         network: the model.
-        tower: its part that looks at pictures, as `above` finds it.
+        parts: names of its parts, and how many rows of the outputs of their layers belong to one sample.
         names: of the layers.
-        each: rows of the tower's outputs that belong to one sample; elsewhere it is one.
         name: of the model, for the error.
 
     Yields:
         {layer: (B, N, d)}, of the last run.
 
     Raises:
-        ObvertError: for a layer that the network does not have.
+        ObvertError: for a layer that the network does not have, or that lies in none of the parts.
     """
     seen: dict[str, Tensor] = {}
     modules = dict(network.named_modules())
-    if lacking := [layer for layer in names if layer not in modules]:
+    within = {layer: [part for part in parts if layer.startswith(f"{part}.")] for layer in names}
+    if lacking := [layer for layer in names if layer not in modules or not within[layer]]:
         raise ObvertError(f"need layers of {name}, got {', '.join(lacking)}")
+
+    def begin(module: Any, args: Any, kwargs: dict[str, Any]) -> None:
+        if not any(kwargs.get(key) is not None for key in PICTURES):  # a run without pictures: its tower does not begin
+            seen.clear()
 
     def keep(layer: str) -> Callable[[Any, Any, Any], None]:
         def hook(module: Any, args: Any, out: Any) -> None:
             if layer not in seen:  # a second time is the backward pass of a checkpoint
-                out = out[0] if isinstance(out, tuple) else out
-                seen[layer] = rows(out, each if layer.startswith(tower) else 1)
+                seen[layer] = rows(out[0] if isinstance(out, tuple) else out, parts[within[layer][0]])
+
+        return hook
+
+    def anew(part: str) -> Callable[[Any, Any], None]:
+        def hook(module: Any, args: Any) -> None:
+            for layer in names:
+                if part in within[layer]:
+                    seen.pop(layer, None)
 
         return hook
 
     with ExitStack() as stack:
-        stack.callback(modules[tower].register_forward_pre_hook(lambda *_: seen.clear()).remove)
+        stack.callback(network.register_forward_pre_hook(begin, with_kwargs=True).remove)
+        for part in parts:
+            stack.callback(modules[part].register_forward_pre_hook(anew(part)).remove)
         for layer in names:
             stack.callback(modules[layer].register_forward_hook(keep(layer)).remove)
         yield seen
@@ -113,13 +136,14 @@ def checkpointed(network: Any) -> Iterator[None]:
             own.update(old)
 
 
-def layered(reader: Reader, network: Any, patterns: Sequence[str]) -> Reader:
-    """A reader whose image tower can be watched and whose layers can run again.
+def layered(reader: Reader, network: Any, patterns: Sequence[str], language: Any = None) -> Reader:
+    """A reader whose layers can be watched, and run again.
 
     Args:
         reader: one without.
         network: its network.
-        patterns: of the names of the layers to watch; two layers or more match.
+        patterns: of the names of the layers of its image tower to watch; two layers or more match.
+        language: its language model, where its layers are to be watched, too.
 
     Returns:
         The reader.
@@ -128,11 +152,16 @@ def layered(reader: Reader, network: Any, patterns: Sequence[str]) -> Reader:
         ObvertError: when a pattern matches no layer.
     """
     name, shape = reader.card.name, reader.features.shape
+    spoken: tuple[str, ...] = ()
     found = tuple(named(network, patterns, name))
-    each = 1 if len(shape) == 3 else shape[0]  # a picture is one row, or one for each of its tiles or patches
+    parts = {above(found): 1 if len(shape) == 3 else shape[0]}  # a picture is one row, or one for each of its tiles or patches
+    if language is not None:
+        inside = place(network, language)
+        spoken, parts = tuple(named(network, [rf"{re.escape(inside)}(\..*)?\.layers\.\d+"], name)), parts | {inside: 1}
     return replace(
         reader,
         layers=found,
-        watch=lambda names: watched(network, above(found), names, each, name),
+        language_layers=spoken,
+        watch=lambda names: watched(network, parts, names, name),
         checkpointed=lambda: checkpointed(network),
     )
