@@ -39,7 +39,8 @@ class Options(ModelOptions):
     steps: int | None = None
     """Of the search; the version's when not told."""
     real: Path | None = None
-    """Folder of real pictures of the concept, or with a folder of them for each concept, whose inner statistics are wanted."""
+    """Folder of real pictures of the concept, or with a folder of them for each concept, whose inner statistics are wanted; or
+    the word scenes, to draw them for the zoo's models."""
     expect: bool = False
     """Without real pictures, want the inner statistics that the model has when it is told the concept in words."""
     checkpointing: bool = False
@@ -108,11 +109,8 @@ def run(argv: Sequence[str]) -> int:
             watch = bar("layer by layer")
             looks += by_layer(model, method, texts, real, judges, names, seed=options.seed, progress=watch)
     page = reading.report(model, inversion, found)
-    lead = page.lead.replace("files, ", "files, after a search by " + method.version + ", ")
-    page = replace(
-        page, title=f"What {model.card.name} sees as {'; '.join(texts)}"[:120], lead=lead, blocks=[*page.blocks, *looks]
-    )
-    page = replace(page, meta={**page.meta, "command": f"obvert concept {shlex.join(argv)}"})
+    meta = {**page.meta, "command": f"obvert concept {shlex.join(argv)}"}
+    page = replace(page, title=f"What {model.card.name} sees as a concept", blocks=[*page.blocks, *looks], meta=meta)
     save_inversion(inversion, options.out, overwrite=options.overwrite)
     for i, data in enumerate(inversion.features):
         save(Medium(kind="picture", data=data), options.out / f"{i + 1}")

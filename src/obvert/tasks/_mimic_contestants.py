@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,8 +15,9 @@ from obvert.models import load_autoencoder
 from obvert.objectives.feature_statistics import FeatureStatistics
 from obvert.parametrisations.free import Free
 from obvert.parametrisations.multi_resolution import MultiResolution
+from obvert.zoo.depict import depict
 from obvert.zoo.exam import pictures
-from obvert.zoo.scenes import COLOURS, SHAPES, sample, sample_one
+from obvert.zoo.scenes import sample
 
 NAIVE, V1, V2, OURS = "naive", "v1", "v2", "ours"
 VERSIONS: tuple[Version, ...] = ("naive", "v1", "v2", "ours")
@@ -83,20 +83,5 @@ def verifier() -> Objective:
 
 
 def real_of(concept: str, count: int, seed: int) -> Tensor:
-    """Scenes of a concept.
-
-    Args:
-        concept: a colour and a shape, as in "a red circle".
-        count: how many.
-        seed: of whatever a caption does not say.
-
-    Returns:
-        (count, 3, 64, 64) in [0, 1].
-    """
-    words = concept.split()
-    (colour,), (shape,) = [w for w in words if w in COLOURS], [w for w in words if w in SHAPES]
-    rng, found = np.random.default_rng([seed, 4711]), []
-    for _ in range(count):
-        scene = sample_one(rng, things=1)
-        found.append(replace(scene, things=(replace(scene.things[0], colour=colour, shape=shape),)))
-    return torch.stack(pictures(found))
+    """Scenes of a concept (count, 3, 64, 64) in [0, 1], as `obvert.zoo.depict` draws them."""
+    return torch.stack(pictures(depict(concept, count, seed)))

@@ -22,6 +22,8 @@ from obvert.tasks import reading
 from obvert.tasks._fit import fit
 from obvert.tasks._inverted import as_file
 from obvert.tasks.reading import Judges
+from obvert.zoo.depict import depict
+from obvert.zoo.exam import pictures
 
 
 def rows(
@@ -47,6 +49,8 @@ def rows(
     return [row | {"answer_tokens": length} | more for row, length, more in zip(found, lengths, told, strict=True)]
 
 
+DRAWN = 16
+"""Scenes of each concept."""
 TOLD = ("named", "top1", "top5")
 
 
@@ -75,7 +79,8 @@ def real_pictures(folder: Path, model: Reader, concepts: Sequence[str]) -> list[
     """Real pictures of concepts, as large as the model takes them.
 
     Args:
-        folder: of pictures of the one concept; or with a folder for each, of its name.
+        folder: of pictures of the one concept; or with a folder for each, of its name; or "scenes", where there is no such
+            folder, to draw them.
         model: the reader.
         concepts: whose they are.
 
@@ -83,23 +88,28 @@ def real_pictures(folder: Path, model: Reader, concepts: Sequence[str]) -> list[
         Of each concept (N, 3, H, W) in [0, 1]. A file that cannot be read is left out, with a warning.
 
     Raises:
-        ObvertError: where a concept has no folder, or no picture that can be read.
+        ObvertError: where a concept has no folder, or no picture that can be read, or cannot be drawn.
     """
+    if folder == Path("scenes") and not folder.exists():
+        return [torch.stack([fit(p, _size(model)) for p in pictures(depict(c, DRAWN, seed=0))]) for c in concepts]
     own = [folder / concept for concept in concepts]
     if lacking := [place.name for place in own if not place.is_dir()]:
         if len(concepts) > 1:
             raise ObvertError(f"need a folder for each concept in {folder}, got none named {lacking[0]!r}")
         own = [folder]
-    height, width = model.medium.shape[1:]
     found = []
     for place in own:
-        pictures = []
+        some = []
         for path in files(place, "picture"):
             try:
-                pictures.append(fit(read(path, model).data, (height, width)))
+                some.append(fit(read(path, model).data, _size(model)))
             except (PictureError, ObvertError) as error:
                 warnings.warn(f"{path} is left out: {error}", stacklevel=2)
-        if not pictures:
+        if not some:
             raise ObvertError(f"need a picture that can be read in {place}, got none")
-        found.append(torch.stack(pictures))
+        found.append(torch.stack(some))
     return found
+
+
+def _size(model: Reader) -> tuple[int, int]:
+    return model.medium.shape[1], model.medium.shape[2]

@@ -35,6 +35,8 @@ from obvert.zoo.words import SPECIAL
 
 PAD, START, _, END = SPECIAL
 USER, IMAGE, ASSISTANT = ROLES = ("<user>", "<image>", "<assistant>")
+LONGEST = 16
+"""Tokens of an answer, at most."""
 TEMPLATE = (
     "<start>{% for m in messages %}{% if m.role == 'user' %} <user>{% for c in m.content %}"
     "{% if c.type == 'image' %} <image>{% else %} {{ c.text }}{% endif %}{% endfor %}"
@@ -101,7 +103,9 @@ class VlmRecipe:
             tie_word_embeddings=True,
         )
         model = LlavaForConditionalGeneration(config)
-        model.generation_config.update(eos_token_id=_id(END), pad_token_id=_id(PAD), bos_token_id=_id(START))
+        model.generation_config.update(
+            eos_token_id=_id(END), pad_token_id=_id(PAD), bos_token_id=_id(START), max_new_tokens=LONGEST
+        )
         model.set_attn_implementation("eager")  # on CPUs, much faster than the fused kernel at this size
         dual = read_model("CLIPModel" if given.model_type == "clip" else "SiglipModel", locate(self.start).folder)
         weights = dual.vision_model.state_dict()
