@@ -1,7 +1,8 @@
-"""The picture of README's first screen, from real runs on the zoo: python docs/images/first.py
+"""The pictures of README's first screen and of docs/concepts.md, from real runs on the zoo: python docs/images/first.py
 
-Three rows: a search by a picture, native and with OTI; what a captioner reads as wanted, naive and regularised, and what
-another captioner says of it; a picture's latents, found, and the picture drawn again under another caption.
+First: a search by a picture, native and with OTI; what a captioner reads as wanted, naive and regularised, and what another
+says of it; what a vision-language model sees as a concept, and another says of it; a picture's latents, found, and the picture
+drawn again under another caption. Then: seven concepts, in every version of MIMIC.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import obvert
 from obvert.core.diffusion import Diffusion
 from obvert.models import load_diffusion, load_reader
 from obvert.tasks.edit import edit
+from obvert.zoo.depict import depict
 from obvert.zoo.exam import HELD_OUT, kind, kinds, pictures
 from obvert.zoo.scenes import sample
 
@@ -24,6 +26,13 @@ SIDE, GAP, LEFT, TOP, BELOW = 104, 10, 250, 20, 62
 RIGHT, WRONG, PLAIN = "#2a9d4e", "#c8453b", "#999999"
 FONT = ImageFont.load_default(15)
 SMALL = ImageFont.load_default(12)
+CONCEPTS = ["a red circle", "a blue star", "a yellow triangle", "a green moon", "a pink heart", "a cyan cross", "an orange ring"]
+VERSIONS = {
+    "naive": "naive: the answer alone",
+    "v1": "MIMIC, first version",
+    "v2": "MIMIC, second version",
+    "ours": "ours",
+}
 Cell = tuple[Tensor, str, str]
 """Picture (3, H, W) in [0, 1], what stands below, colour of its frame."""
 
@@ -64,6 +73,19 @@ def captions() -> tuple[str, list[Cell]]:
     return f"what is read as\n{', '.join(texts[:2])},\n{texts[2]}", cells
 
 
+def concepts(texts: list[str]) -> list[tuple[str, list[Cell]]]:
+    """Real scenes of some concepts, then what each version of MIMIC finds of them, with what another model says of the file."""
+    model, other = (load_reader(name, device="cpu") for name in ("zoo/vlm", "zoo/vlm-2"))
+    real = [torch.stack(pictures(depict(text, 16, seed=0))) for text in texts]
+    rows = [("scenes of the concept", [(drawn[1], wrap(text), PLAIN) for drawn, text in zip(real, texts, strict=True)])]
+    for version, told in VERSIONS.items():
+        found = obvert.MIMIC(version=version, steps=300)(model, texts, real=None if version == "naive" else real, seed=0)
+        files = (found.features * 255).round() / 255
+        said = zip(files, other.read(list(files)), texts, strict=True)
+        rows.append((told, [(x, wrap(f"another reads: {text}"), RIGHT if text == wanted else WRONG) for x, text, wanted in said]))
+    return rows
+
+
 def latents() -> tuple[str, list[Cell]]:
     """The errors of latents, encoded and found, eight times; an edit by words."""
     model: Diffusion = load_diffusion("zoo/diffusion", device="cpu")
@@ -93,8 +115,17 @@ def wrap(text: str) -> str:
 
 
 def main() -> None:
-    """Draw it."""
-    rows = [*search(), captions(), latents()]
+    """Run it all, and draw."""
+    seen = concepts(CONCEPTS)
+    naive, _, _, ours = (cells for _, cells in seen[1:])
+    concept = ("what a vision-language\nmodel sees as\n" + ",\n".join(CONCEPTS[:3]), [*naive[:3], *ours[:3]])
+    place = Path(__file__)
+    save([*search(), captions(), concept, latents()], place.with_name("first.png"))
+    save(seen, place.with_name("concepts.png"))
+
+
+def save(rows: list[tuple[str, list[Cell]]], path: Path) -> None:
+    """Draw rows of pictures."""
     height = SIDE + BELOW
     page = Image.new("RGB", (LEFT + 7 * (SIDE + GAP) + GAP, TOP + len(rows) * height), "white")
     pen = ImageDraw.Draw(page)
@@ -107,7 +138,7 @@ def main() -> None:
             page.paste(Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.NEAREST), (left, y))
             pen.rectangle((left - 2, y - 2, left + SIDE + 1, y + SIDE + 1), outline=colour, width=2)
             pen.multiline_text((left, y + SIDE + 4), below, "#444444", SMALL, spacing=2)
-    page.save(Path(__file__).with_name("first.png"), optimize=True)
+    page.save(path, optimize=True)
 
 
 if __name__ == "__main__":

@@ -75,8 +75,8 @@ class MIMIC(ReaderInversion):
     """Weight of the answer's cross-entropy."""
     features: float | None = None
     """Weight of the layers' moments; 0 for none."""
-    divergence: Divergence = "l2"
-    """How far apart moments are."""
+    divergence: Divergence | None = None
+    """How far apart moments are: "l2" or "kl"."""
     layers: tuple[str, ...] | None = None
     """Of the reader, whose moments count; all of its image tower when None. Those of its language model count with `expect`."""
     expect: bool = False
@@ -90,7 +90,7 @@ class MIMIC(ReaderInversion):
     def __post_init__(self) -> None:
         if self.version not in PRESETS:
             raise ValueError(f"need a version of {', '.join(PRESETS)}, got {self.version!r}")
-        if self.divergence not in ("l2", "kl"):
+        if self.divergence not in (None, "l2", "kl"):
             raise ValueError(f"need divergence 'l2' or 'kl', got {self.divergence!r}")
         if self.patch is None:
             self.settled(16)  # which is checked
@@ -147,7 +147,7 @@ class MIMIC(ReaderInversion):
                     targets={layer: (mean[rows], variance[rows]) for layer, (mean, variance) in wanted.items()},
                     reading=method.reading or 0.0,
                     weight=method.features or 0.0,
-                    divergence=method.divergence,
+                    divergence=method.divergence or "l2",
                 )
                 for reader, wanted in zip(asked, targets, strict=True)
             ]
@@ -179,6 +179,7 @@ def _naive(steps: int, patch: int) -> dict[str, Any]:
         "solver": Adam(lr=0.05),
         "reading": 1.0,
         "features": 0.0,
+        "divergence": "l2",
     }
 
 
@@ -207,7 +208,15 @@ def _v2(steps: int, patch: int) -> dict[str, Any]:
 
 def _published() -> dict[str, Any]:
     """What both versions of the paper have in common; priors are weighed as there, where pixels are divided by `STD`."""
-    return {"space": "medium", "parametrisation": PIXELS, "views": (), "looks": 1, "reading": 0.005, "features": 0.04}
+    return {
+        "space": "medium",
+        "parametrisation": PIXELS,
+        "views": (),
+        "looks": 1,
+        "reading": 0.005,
+        "features": 0.04,
+        "divergence": "l2",
+    }
 
 
 def _ours(steps: int, patch: int) -> dict[str, Any]:
@@ -220,6 +229,7 @@ def _ours(steps: int, patch: int) -> dict[str, Any]:
         "solver": Adam(lr=0.02),
         "reading": 1.0,
         "features": 0.5,
+        "divergence": "l2",
     }
 
 

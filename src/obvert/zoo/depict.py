@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from zlib import crc32
 
 import numpy as np
 
@@ -32,7 +33,7 @@ def depict(caption: str, count: int, seed: int) -> list[Scene]:
     if told is None or told.group(1, 2) == told.group(4, 5):
         raise ObvertError(f'need a caption such as "a red star left of a blue ring" to draw scenes of, got {caption[:60]!r}')
     kinds = [told.group(1, 2), *([told.group(4, 5)] if told[3] else [])]
-    rng = np.random.default_rng([seed, 4711])
+    rng = np.random.default_rng([seed, crc32(caption.encode())])
     found: list[Scene] = []
     while len(found) < count:
         scene = sample_one(rng, things=len(kinds))
