@@ -64,7 +64,7 @@ class ReaderInversion(Method):
 
     def __post_init__(self) -> None:
         if self.steps < 0 or self.looks < 1 or self.batch < 1:
-            raise ValueError(f"need steps >= 0, looks >= 1 and batch >= 1, got {self}")
+            raise ValueError(f"need steps >= 0, looks >= 1 and batch >= 1, got {self.steps}, {self.looks} and {self.batch}")
         if self.space not in ("medium", "network"):
             raise ValueError(f"need space to be 'medium' or 'network', got {self.space!r}")
 
