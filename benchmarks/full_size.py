@@ -7,7 +7,7 @@ gives the peak of memory, as the system counts it; the seconds are those of the 
 LLaVA-1.5-7B is as wide as it is, with its whole picture tower, and 4 of the 32 layers of its language model; a step is one of
 MIMIC's, with the moments of all layers of the tower, in fp32. "checkpointed" computes layers again on the way back.
 
-Run: python benchmarks/full_size.py                    (two minutes on two cores)
+Run: python benchmarks/full_size.py                    (three minutes on two cores)
      python benchmarks/full_size.py whisper-tiny --batch 4
 """
 
