@@ -11,13 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+import obvert
 from obvert.hub import ZOO
 from obvert.models.parts.folder import read_model
 from obvert.zoo import espeak
 from obvert.zoo.captioner import bare
 from obvert.zoo.captioner import read as see
+from obvert.zoo.exam import pictures
 from obvert.zoo.hearing import held_out, read, token_ids, word_error_rate
 from obvert.zoo.lessons import LETTERS
+from obvert.zoo.questions import KINDS as QUESTIONS
 from obvert.zoo.recipes import RECIPES
 from obvert.zoo.scenes import sample
 from obvert.zoo.speech import phrases
@@ -25,6 +28,7 @@ from obvert.zoo.synthesiser import say
 
 CAPTIONERS = [name for name in ("captioner", "captioner-2") if (ZOO / name).is_dir()]
 RECOGNISERS = [name for name in ("speech-recogniser", "speech-recogniser-2") if (ZOO / name).is_dir()]
+SEEING = [name for name in ("vlm", "vlm-2") if (ZOO / name).is_dir()]
 SYNTHESISERS = [name for name in ("speech-synthesiser",) if (ZOO / name).is_dir()]
 
 
@@ -67,6 +71,22 @@ def test_an_embedded_captioner_is_what_its_card_says(name: str) -> None:
         for text, scene in zip(see(model, scenes), scenes, strict=True)
     ]
     assert np.mean(right) == pytest.approx(told["both"], abs=0.06)
+
+
+@pytest.mark.parametrize("name", SEEING)
+def test_an_embedded_vision_language_model_is_what_its_card_says(name: str) -> None:
+    told = card(name)["scores"]
+    assert told["all"] >= 0.9
+    assert min(told.values()) >= 0.85
+    model, rng = obvert.load(f"zoo/{name}", device="cpu"), np.random.default_rng(0)
+    scenes = sample(64, 987_654_321)
+    right = []
+    for question in QUESTIONS.values():
+        for scene in scenes[:16]:
+            if turn := question(scene, rng):
+                right.append(model.ask(turn[0]).read(pictures([scene])) == [turn[1]])  # type: ignore[union-attr]
+    assert len(right) > 60
+    assert np.mean(right) == pytest.approx(told["all"], abs=0.07)
 
 
 @pytest.mark.parametrize("name", RECOGNISERS)
