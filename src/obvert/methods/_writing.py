@@ -51,7 +51,7 @@ class WriterInversion(Method):
 
     def __post_init__(self) -> None:
         if self.steps < 0 or self.tokens < 1 or self.batch < 1:
-            raise ValueError(f"need steps >= 0, tokens >= 1 and batch >= 1, got {self}")
+            raise ValueError(f"need steps >= 0, tokens >= 1 and batch >= 1, got {self.steps}, {self.tokens} and {self.batch}")
         for name, known in (("unknown", ("prompt", "embeddings", "tokens")), ("fit", ("write", "denoise"))):
             if getattr(self, name) not in known:
                 raise ValueError(f"need {name} in {', '.join(known)}, got {getattr(self, name)!r}")

@@ -44,7 +44,7 @@ class OTI(Method):
 
     def __post_init__(self) -> None:
         if self.tokens < 1 or self.steps < 0 or self.batch < 1:
-            raise ValueError(f"need tokens >= 1, steps >= 0 and batch >= 1, got {self}")
+            raise ValueError(f"need tokens >= 1, steps >= 0 and batch >= 1, got {self.tokens}, {self.steps} and {self.batch}")
 
     def __call__(self, model: DualEncoder, target: Tensor, *, seed: int = 0, progress: Progress | None = None) -> Inversion:
         """Invert image features.

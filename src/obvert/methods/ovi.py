@@ -44,7 +44,7 @@ class OVI(Method):
 
     def __post_init__(self) -> None:
         if (self.patches is not None and self.patches < 1) or self.steps < 0 or self.batch < 1:
-            raise ValueError(f"need patches >= 1, steps >= 0 and batch >= 1, got {self}")
+            raise ValueError(f"need patches >= 1, steps >= 0 and batch >= 1, got {self.patches}, {self.steps} and {self.batch}")
 
     def __call__(self, model: DualEncoder, target: Tensor, *, seed: int = 0, progress: Progress | None = None) -> Inversion:
         """Invert text features.
