@@ -27,6 +27,7 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def test_layers_leave_the_tokens_of_each_picture(model: Reader) -> None:
     features, answer = model.front(tiny.pictures()[:2]), model.answer(TEXTS[:2])
     assert len(model.layers) == 3
+    assert model.vision_layers() == model.layers
     with model.watch(model.layers) as seen:
         assert seen == {}
         model.log_likelihood(features, answer)

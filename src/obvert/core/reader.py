@@ -110,6 +110,10 @@ class Reader(OfMedium):
     parameters: Callable[[], dict[str, Tensor]] = dict
     """The weights, for those who want to see that they did not change."""
 
+    def vision_layers(self) -> tuple[str, ...]:
+        """Names of the layers that `watch` takes, first to last: the patch embedding, and the end of every MLP; none without."""
+        return self.layers
+
     def answer(self, texts: Sequence[str]) -> Answer:
         """Texts as tokens; words that the vocabulary lacks are named in a warning.
 
