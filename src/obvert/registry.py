@@ -25,6 +25,7 @@ KINDS = {
     "tasks": "",
     "models": "",
     "datasets": "",
+    "contrasts": "",
     "media": "",
 }
 """Each kind and the noun of `obvert.core` that its files implement ("" where a file is used as a module)."""

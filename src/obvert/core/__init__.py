@@ -6,6 +6,7 @@ them up as one paper does and returns an `Inversion`.
 """
 
 from obvert.core.autoencoder import Autoencoder
+from obvert.core.contrast import Contrast, ContrastSet
 from obvert.core.dataset import Judged, PictureSet, Stored, TextSet
 from obvert.core.diffusion import Diffusion, Schedule
 from obvert.core.method import Inversion, Method
@@ -20,6 +21,8 @@ __all__ = [
     "Answer",
     "Autoencoder",
     "Card",
+    "Contrast",
+    "ContrastSet",
     "Diffusion",
     "Domain",
     "DualEncoder",

@@ -1,0 +1,1 @@
+"""Benchmarks of contrasts, each in its own layout; one a file."""
