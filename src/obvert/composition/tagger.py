@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
+from importlib.resources import files
 
 from obvert.composition.grammar import plural
 from obvert.composition.lexical import participle
@@ -50,7 +51,7 @@ def _loaded() -> Callable[[Sequence[Token]], list[str]]:
         from HanTa.HanoverTagger import HanoverTagger
     except ImportError as error:
         raise ObvertError("need the tagger HanTa to parse with, got none: pip install 'obvert[parsing]'") from error
-    hanta = HanoverTagger(MODEL)
+    hanta = HanoverTagger(str(files("HanTa") / MODEL))  # by its full path: a file of that name in the working folder is not read
 
     def tags(words: Sequence[Token]) -> list[str]:
         found = hanta.tag_sent([word.text for word in words]) if words else []
