@@ -41,7 +41,7 @@ FUNCTION = frozenset(listed("function"))
 DETERMINERS = frozenset(listed("determiner"))
 """Words that open a noun phrase."""
 SYMMETRIC = frozenset(listed("symmetric"))
-"""What joins two noun phrases that may change places without a change of meaning."""
+"""Relations whose two sides may change places without a change of meaning."""
 VERBS = frozenset(listed("verb base"))
 """Verbs that captions are made of, uninflected."""
 EITHER = frozenset(listed("either"))
