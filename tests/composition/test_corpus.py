@@ -160,7 +160,9 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path: Path) -> None:
     peak = []
     for count in (40_000, 120_000):
         (folder := tmp_path / str(count)).mkdir()
-        done = subprocess.run([sys.executable, "-c", MEASURE, str(folder), str(count)], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURE, str(folder), str(count)], capture_output=True, text=True, check=True
+        )
         captions, kilobytes = map(int, done.stdout.split())
         assert captions == count
         peak.append(kilobytes / 1024)

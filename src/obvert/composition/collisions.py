@@ -5,8 +5,8 @@
     Delta L(N)        = E log (1 + n_bag) - E log (1 + n_seq)                               nats a caption
 
 M captions; b and s are how many captions of other pictures share a caption's bag, and its sequence. A batch of N is drawn
-without replacement, so n_bag given b is hypergeometric and each mean is a finite sum: exact, no sampling. What a text tower that sees
-the bag alone must lose is Delta L(N): of captions it cannot tell apart each gets at most an equal share.
+without replacement, so n_bag given b is hypergeometric and each mean is a finite sum: exact, no sampling. What a text
+tower that sees the bag alone must lose is Delta L(N): of captions it cannot tell apart each gets at most an equal share.
 
 The entropy is a plug-in estimate and biased low, by much where most captions occur once: what was not seen twice says
 nothing. Batch figures are not: a batch drawn from the corpus is a batch drawn from where the corpus came from.
