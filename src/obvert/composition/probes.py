@@ -14,13 +14,13 @@ References:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from obvert.composition.words import words
 from obvert.core import ObvertError
 
 TextFeatures = Callable[[Sequence[str]], Tensor]
@@ -80,13 +80,13 @@ def order_variance(encode: TextFeatures, texts: Sequence[str], *, orders: int = 
         ObvertError: when no text has two different words, or `orders` is below 2.
     """
     rng = np.random.default_rng(seed)
-    words = [text.split() for text in dict.fromkeys(texts)]
-    words = [mine for mine in words if len(set(mine)) > 1]
-    if not words or orders < 2:
-        raise ObvertError(f"need texts of two words or more, and two orders or more, got {len(words)} and {orders}")
-    shuffled = [" ".join(rng.permutation(mine)) for mine in words for _ in range(orders)]
+    told = [text.split() for text in dict.fromkeys(texts)]
+    told = [mine for mine in told if len(set(mine)) > 1]
+    if not told or orders < 2:
+        raise ObvertError(f"need texts of two words or more, and two orders or more, got {len(told)} and {orders}")
+    shuffled = [" ".join(rng.permutation(mine)) for mine in told for _ in range(orders)]
     drawn = encode(shuffled).detach().double().cpu().unflatten(0, (-1, orders))
-    whole = encode([" ".join(mine) for mine in words]).detach().double().cpu()
+    whole = encode([" ".join(mine) for mine in told]).detach().double().cpu()
     return drawn.var(1).sum(-1) / (spread(whole) if len(whole) > 1 else 1.0)
 
 
@@ -126,10 +126,5 @@ def explained(features: Tensor, texts: Sequence[str], *, length: int = 1, seed: 
 
 
 def _grams(text: str, length: int) -> list[str]:
-    told = words_of(text)
-    return [" ".join(told[i : i + n]) for n in range(1, length + 1) for i in range(len(told) - n + 1)]
-
-
-def words_of(text: str) -> list[str]:
-    """Its words, numbers and signs, in lower case."""
-    return re.findall(r"\w+|[^\w\s]", text.lower())
+    said = words(text)
+    return [" ".join(said[i : i + n]) for n in range(1, length + 1) for i in range(len(said) - n + 1)]

@@ -126,7 +126,9 @@ def _after(scene: Scene, mention: Mention, operator: str, atoms: list[str], rng:
     for atom in atoms:
         told = _told(scene, mention, turned)
         try:
-            scene = swap(scene, atom) if operator == "swap" else add(scene, rng) if operator == "add" else replace(scene, atom, rng)
+            scene = (
+                swap(scene, atom) if operator == "swap" else add(scene, rng) if operator == "add" else replace(scene, atom, rng)
+            )
         except ValueError:
             return None
         turned ^= operator == "swap" and atom == "relation"
