@@ -48,23 +48,23 @@ def run(argv: Sequence[str]) -> int:
     if (options.file is None) == (options.scenes == 0):
         raise ObvertError("need a file of captions or --scenes N, got both or neither")
     if options.scenes < 0 or options.sample < 1 or options.context < 3:
-        raise ObvertError(
-            f"need --scenes and --sample of 1 or more, --context of 3 or more, got {options.scenes}, {options.sample}, {options.context}"
-        )
+        told = f"{options.scenes}, {options.sample} and {options.context}"
+        raise ObvertError(f"need --scenes and --sample of 1 or more and --context of 3 or more, got {told}")
     from obvert.captions import stream_captions
     from obvert.composition.parsing import parser
     from obvert.report import write
     from obvert.store import new_folder
     from obvert.tasks.audit_captions import audit_captions, scene_captions
 
-    drawn = options.file is None
-    captions = scene_captions(options.scenes, options.seed) if drawn else stream_captions(options.file)
-    name = f"{options.scenes} Scenes" if options.file is None else options.file.name
+    if options.file is None:
+        name, captions = f"{options.scenes} Scenes", scene_captions(options.scenes, options.seed)
+    else:
+        name, captions = options.file.name, stream_captions(options.file)
     with new_folder(options.out, overwrite=options.overwrite) as side:
         (hashes := side / "hashes").mkdir()
         page = audit_captions(
             captions,
-            parser(options.parser or ("scenes" if drawn else "lexicon")),
+            parser(options.parser or ("scenes" if options.file is None else "lexicon")),
             name=name,
             folder=hashes,
             batches=options.batch,

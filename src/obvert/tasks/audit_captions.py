@@ -24,6 +24,7 @@ from obvert.provenance import versions
 from obvert.report import Block, Curves, Dots, Report, Table, Text
 from obvert.zoo.scenes import caption, sample_mention, sample_one
 
+Lines = dict[str, tuple[Sequence[float], Sequence[float]]]
 PARTS = (64, 32, 16, 8, 4, 2, 1)
 """Parts of the corpus whose entropy is compared: one in 64 captions, ... all of them."""
 STRANGE, KNOWN = 0.05, 0.3
@@ -158,7 +159,7 @@ def _growth(tallies: Tallies) -> Curves:
         y_label="H(sequence | bag), nats",
         series={"plug-in": (sizes, [collisions.entropy_of_part(tallies, size) for size in sizes])},
         log_x=True,
-        note="Mean over parts of the corpus, exact. Where it still rises at the end, the corpus is too small to know: a lower bound.",
+        note="Mean over parts of the corpus, exact. Where it still rises at the end it is a lower bound: the corpus is small.",
     )
 
 
@@ -168,7 +169,7 @@ def _curves(met: Sequence[dict[str, Any]]) -> Iterator[Curves]:
         ("Collisions against batch size", "pairs expected in a batch", {"one bag, another order": "pairs"}),
         ("What they can cost", "nats a caption", {"bag alone": "loss_gap", "captions alike": "loss_floor"}),
     ):
-        series = {name: (sizes, [row[key] for row in met]) for name, key in keys.items()}
+        series: Lines = {name: (sizes, [row[key] for row in met]) for name, key in keys.items()}
         yield Curves(title=title, x_label="batch", y_label=y_label, series=series, log_x=True)
 
 
@@ -224,7 +225,7 @@ def _counted(context: int) -> str:
 
 
 ORDER = (
-    "entropy: H(sequence | bag) in nats, plug-in, biased low; corrected: by Miller and Madow, low still; half corpus: the plug-in "
+    "entropy: H(sequence | bag) in nats, plug-in, biased low; corrected: by Miller and Madow, low still; half corpus: the same "
     "of half the captions; coverage: share of new captions whose bag would be known (Good and Turing), the entropy says nothing "
     "of the rest; partners: share of captions with one of the same bag in another order; order varies: of two captions of one "
     "bag, the chance that their order differs, which is not biased by the size of the corpus."
@@ -236,5 +237,5 @@ BATCHES = (
 )
 EDITS = (
     "Of each caption drawn, one edit of each sort. taught: a swap, where any caption of another picture has the edited bag in "
-    f"another order; otherwise where the edited caption is one of another picture. New words: the {MOST} most frequent of each place."
+    f"another order; otherwise where the edited caption is one of another picture. New words: the {MOST} commonest of a place."
 )
