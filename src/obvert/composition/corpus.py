@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from obvert.composition.lexicon import DETERMINERS, FUNCTION, TYPES
 from obvert.composition.words import words
 from obvert.core import ObvertError
 
@@ -29,6 +30,7 @@ RECORD = np.dtype([("bag", "<u8", 2), ("sequence", "<u8", 2), ("picture", "<u8")
 FILES = 256
 CHUNK = 1 << 15
 """Captions read before they are written to the files."""
+ENGLISH = frozenset(word for phrase in (*FUNCTION, *DETERMINERS, *TYPES) for word in phrase.split())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +45,15 @@ class Intake:
     """With more words than a text tower has positions for; kept whole here, cut by the tower."""
     foreign: int
     """With a letter that English does not write."""
+    unread: int
+    """Of three words or more, none of them on the lists of English words that operators know."""
     words: int
+    known: int
+    """Of the words, those on the lists."""
     grouped: bool
     """Whether the captions say which picture they are of."""
-    sample: tuple[tuple[str, str], ...]
-    """(picture, caption) drawn evenly among all captions, in the order in which they came."""
+    sample: tuple[tuple[int, str], ...]
+    """(hash of its picture, caption) drawn evenly among all captions, in the order in which they came."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +99,7 @@ class Corpus:
             ObvertError: when no caption holds a word.
         """
         met: Counter[str] = Counter()
-        kept: list[tuple[int, str, str]] = []
+        kept: list[tuple[int, int, str]] = []
         rng = np.random.default_rng(seed)
         stream = iter(captions)
         while chunk := list(islice(stream, CHUNK)):
@@ -106,12 +112,16 @@ class Corpus:
                 number = met["captions"] - 1
                 met["long"] += len(said) + 2 > context
                 met["foreign"] += not caption.isascii() and any(not c.isascii() for c in caption if c.isalpha())
+                listed = sum(word in ENGLISH for word in said)
+                met["unread"] += len(said) > 2 and not listed
+                met["known"] += listed
                 met["words"] += len(said)
                 met["grouped"] += bool(picture)
-                rows.append((*hashes(said), picture_hash(picture, number)))
+                who = picture_hash(picture, number)
+                rows.append((*hashes(said), who))
                 slot = number if number < sample else int(rng.integers(number + 1))
                 if slot < sample:
-                    kept[slot : slot + 1] = [(number, picture, caption)]
+                    kept[slot : slot + 1] = [(number, who, caption)]
             self._write(np.array(rows, dtype=RECORD))
         if not met["captions"]:
             raise ObvertError(f"need captions with words in them, got {met['empty']} empty ones")
@@ -121,9 +131,11 @@ class Corpus:
             empty=met["empty"],
             long=met["long"],
             foreign=met["foreign"],
+            unread=met["unread"],
             words=met["words"],
+            known=met["known"],
             grouped=met["grouped"] > 0,
-            sample=tuple((picture, caption) for _, picture, caption in sorted(kept)),
+            sample=tuple((who, caption) for _, who, caption in sorted(kept)),
         )
 
     def tallies(self) -> Tallies:
