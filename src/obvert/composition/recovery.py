@@ -18,6 +18,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -25,10 +26,11 @@ from torch import Tensor
 from torch.nn.functional import normalize, softplus
 
 from obvert.core import ObvertError
+from obvert.metrics import two_by_two
 
 Side = Literal["text", "image"]
-STRENGTHS = (1.0, 0.1, 0.01, 0.001)
-"""Penalties tried, strongest first; the one with the lowest loss on a quarter of the pairs is taken."""
+STRENGTHS = (math.inf, 10.0, 1.0, 0.1, 0.01)
+"""Penalties tried, strongest first; the first with the highest group score on a quarter of the pairs is taken."""
 ITERATIONS = 40
 """Of L-BFGS, for each penalty."""
 LEAST = 16
@@ -83,14 +85,16 @@ def fit(images: Tensor, texts: Tensor, *, side: Side, seed: int = 0) -> LinearMa
     def loss(matrix: Tensor, rows: Tensor) -> Tensor:
         return softplus(-_margins(_scores(images[rows], texts[rows], matrix, side)) / unit).mean()
 
-    matrix = eye
     tried = {math.inf: eye}
-    for strength in STRENGTHS:  # each begins where the stronger one ended
-        tried[strength] = matrix = _descend(partial(_penalised, loss, rest, strength), matrix)
-    best = min(tried, key=lambda strength: loss(tried[strength], aside).item())
-    if math.isfinite(best):
-        matrix = _descend(partial(_penalised, loss, order, best), tried[best])
-    return LinearMap(side=side, matrix=matrix if math.isfinite(best) else eye)
+    for before, strength in pairwise(STRENGTHS):  # each begins where the stronger one ended
+        tried[strength] = _descend(partial(_penalised, loss, rest, strength), tried[before])
+
+    def group(strength: float) -> float:
+        return two_by_two(_scores(images[aside], texts[aside], tried[strength], side)).group.mean().item()
+
+    best = max(STRENGTHS, key=group)
+    whole = _descend(partial(_penalised, loss, order, best), tried[best]) if math.isfinite(best) else eye
+    return LinearMap(side=side, matrix=whole)
 
 
 def exchanged(texts: Tensor, *, seed: int = 0) -> Tensor:

@@ -31,9 +31,11 @@ TEST, TRAIN = HELD_OUT + 1001, HELD_OUT + 1000
 """Seeds of the pairs that test, and of those that one may learn from; no model of the zoo was trained on either."""
 SEVERAL = "several"
 KINDS = (
-    *(("swap", atom, 1) for atom in ATOMS),
-    *(("replace", atom, 1) for atom in ATOMS),
-    *((operator, SEVERAL, depth) for depth in (2, 3) for operator in ("swap", "replace")),
+    *(
+        (operator, *what)
+        for operator in ("swap", "replace")
+        for what in (*((atom, 1) for atom in ATOMS), (SEVERAL, 2), (SEVERAL, 3))
+    ),
     ("add", "object", 1),
 )
 """What is drawn: operator, atom, and how many atoms one after the other."""
@@ -103,7 +105,7 @@ def scene_pairs(count: int, seed: int = TEST) -> tuple[ContrastSet, ContrastSet]
         for pair in found
         for how, told in _again(pair)
     ]
-    return ContrastSet(name="scenes", items=items), ContrastSet(name="scenes, said again", items=again)
+    return ContrastSet(name="Scenes", items=items, measures=()), ContrastSet(name="Scenes", items=again, measures=())
 
 
 def _stream(operator: str, atom: str, depth: int, *, seed: tuple[int, int], most: int) -> Iterator[Pair]:

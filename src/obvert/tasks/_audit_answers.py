@@ -170,19 +170,19 @@ def treated_as_different(seen: Seen, again: Sequence[Contrast]) -> Tensor:
     return tot(torch.stack([(a * b).sum(1) for a, b in ((one, other), (one, wrong), (other, wrong))], 1), TIE)
 
 
-def false_alarms(seen: Seen, again: Sequence[Contrast]) -> tuple[list[int], Tensor]:
-    """How often a paraphrase of the right text is scored below the wrong one.
+def false_alarms(seen: Seen, again: Sequence[Contrast]) -> tuple[list[int], Tensor, Tensor]:
+    """How often each of two texts that say the same is scored below the wrong one.
 
     Args:
         seen: the features.
         again: contrasts of two right texts and a wrong one.
 
     Returns:
-        The rows of those with a picture, and (N,) of each 1 for an alarm, a half for a tie.
+        The rows of those with a picture, and of the first and of the second text (N,) 1 for an alarm, a half for a tie.
     """
     rows = [row for row, item in enumerate(again) if seen.has(item)]
-    scores = [seen.scores(again[row])[0] for row in rows]
     if not rows:
-        return [], torch.zeros(0, dtype=torch.float64)
-    table = torch.stack(scores)
-    return rows, 1 - above(table[:, 1:2], table[:, 2:3], TIE)
+        return [], *torch.zeros(2, 0, dtype=torch.float64)
+    scores = torch.stack([seen.scores(again[row])[0] for row in rows])
+    first, second = (1 - above(scores[:, i : i + 1], scores[:, 2:], TIE) for i in (0, 1))
+    return rows, first, second

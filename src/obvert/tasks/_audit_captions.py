@@ -78,8 +78,8 @@ def from_captions(path: Path, images: Path | None, parse: Parser, *, most: int =
     if not items:
         raise ObvertError(f"need captions in which an operator finds something to change, got none in {path}")
     return Material(
-        contrasts=ContrastSet(name=path.stem, items=items),
-        again=ContrastSet(name=path.stem, items=_again(corpus, made)),
+        contrasts=ContrastSet(name=path.name, items=items, measures=()),
+        again=ContrastSet(name=path.name, items=_again(corpus, made), measures=()),
         captions=list(dict.fromkeys(corpus.captions)),
         counted=counted,
         warnings=tuple(warnings),

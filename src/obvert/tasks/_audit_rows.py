@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +18,9 @@ from obvert.tasks._audit_answers import MAPS, SIDES, Choices, Pairs
 ACCURACY, PAIRS, RECOVERED, PARAPHRASES = "which text is right", "two by two", "recoverability", "paraphrases"
 CHANCE = 1 / 6
 """Group score of scores at random."""
-Cell = tuple[str, str, int]
+Cell = tuple[str, str, int | None]
 """Operator, atom and depth."""
+WHOLE: Cell = ("all", "micro", None)
 
 
 def cell(item: Contrast) -> Cell:
@@ -30,7 +31,7 @@ def cell(item: Contrast) -> Cell:
 def label(of: Cell) -> str:
     """What was done, in words."""
     operator, atom, depth = of
-    return f"{operator} {atom}".strip() + (f", {depth} deep" if depth > 1 else "")
+    return f"{operator} {atom}".strip() + (f", {depth} deep" if depth and depth > 1 else "")
 
 
 def grouped(items: Sequence[Contrast], rows: Iterable[int]) -> dict[Cell, list[int]]:
@@ -42,7 +43,7 @@ def grouped(items: Sequence[Contrast], rows: Iterable[int]) -> dict[Cell, list[i
 
 
 def accuracy_rows(model: str, contrasts: ContrastSet, found: Choices) -> list[dict[str, Any]]:
-    """Of each picture, whether the right text is chosen: by operator, atom and depth, then of all, by macro, and split by bags."""
+    """Of each picture, whether the right text is chosen: by operator, atom and depth, of all, macro, and split by bags."""
     items = contrasts.items
     if not found.rows:
         return []
@@ -71,13 +72,13 @@ def accuracy_rows(model: str, contrasts: ContrastSet, found: Choices) -> list[di
 
     rows = [told(name, places) for name, places in grouped(items, found.rows).items()]
     whole = list(range(len(found.rows)))
-    rows.append(told(("all", "micro", 0), whole))
+    rows.append(told(WHOLE, whole))
     means = _macro(contrasts, found, whole)
     if means:
         rows.append(rows[-1] | {"atom": "macro"} | means | {"bag_of_words": _plain_mean(contrasts, found, limit)})
     for name, mask in (("decidable by words", decidable), ("undecidable by words", ~decidable)):
         if mask.any():
-            rows.append(told(("all", name, 0), mask.nonzero().flatten().tolist()))
+            rows.append(told(("all", name, None), mask.nonzero().flatten().tolist()))
     return rows
 
 
@@ -136,19 +137,21 @@ def pair_rows(model: str, items: Sequence[Contrast], found: Pairs) -> list[dict[
         }
 
     rows = [told(name, places) for name, places in grouped(items, found.rows).items()]
-    return [*rows, told(("all", "micro", 0), list(range(len(found.rows))))]
+    return [*rows, told(WHOLE, list(range(len(found.rows))))]
 
 
 def verdict(sides: Counter[str]) -> str:
-    """What most pairs of a kind are."""
-    return max(SIDES, key=lambda side: sides[side])
+    """Of a kind of pairs: sees, where half of them are seen or more; otherwise why most of the others are not."""
+    if 2 * sides["sees"] >= sides.total():
+        return "sees"
+    return max(SIDES[1:], key=lambda side: sides[side])
 
 
 def recovered_rows(model: str, items: Sequence[Contrast], found: Pairs) -> list[dict[str, Any]]:
     """Group scores under one linear map on a side, fitted on other pairs, beside those without."""
     if not found.mapped:
         return []
-    cells = grouped(items, found.rows) | {("all", "micro", 0): list(range(len(found.rows)))}
+    cells: dict[Cell, list[int]] = {**grouped(items, found.rows), WHOLE: list(range(len(found.rows)))}
     rows = []
     for (operator, atom, depth), places in cells.items():
         native = found.two.group[places]
@@ -156,25 +159,25 @@ def recovered_rows(model: str, items: Sequence[Contrast], found: Pairs) -> list[
         row["native"] = native.mean().item()
         for name in MAPS:
             gain, *interval = bootstrap(found.mapped[name][places] - native)
-            row |= {f"{name}_map": found.mapped[name][places].mean().item(), f"{name}_gain": gain, f"{name}_gain_interval": interval}
+            row[f"{name}_map"] = found.mapped[name][places].mean().item()
+            row |= {f"{name}_gain": gain, f"{name}_gain_interval": interval}
         rows.append(row | {"pairs": len(places)})
     return rows
 
 
 def paraphrase_rows(
-    model: str, again: Sequence[Contrast], alarms: tuple[list[int], Tensor], nearer: Tensor
+    model: str, again: Sequence[Contrast], alarms: tuple[list[int], Tensor, Tensor], nearer: Tensor
 ) -> list[dict[str, Any]]:
     """Texts that say the same: how often the wrong text is scored above the second of them, and how often they are nearest."""
     if not again:
         return []
-    rows, credit = alarms
-    rows_of: Callable[[str], list[int]] = lambda how: [i for i, item in enumerate(again) if item.category == how]  # noqa: E731
+    rows, first, second = alarms
     found = []
     for how in dict.fromkeys(item.category for item in again):
-        mine = set(rows_of(how))
+        mine = {row for row, item in enumerate(again) if item.category == how}
         shown = [place for place, row in enumerate(rows) if row in mine]
         near = tally(nearer[sorted(mine)])
-        alarm = tally(credit[shown]) if shown else None
+        alarm = tally(second[shown]) if shown else None
         found.append(
             {
                 "task": PARAPHRASES,
@@ -182,7 +185,7 @@ def paraphrase_rows(
                 "said_again": how,
                 "false_alarms": alarm.accuracy if alarm else None,
                 "false_alarms_interval": list(alarm.interval) if alarm else None,
-                "alarm_ties": alarm.ties if alarm else None,
+                "of_the_first": first[shown].mean().item() if shown else None,
                 "nearest_to_each_other": near.accuracy,
                 "nearest_to_each_other_interval": list(near.interval),
                 "contrasts": len(mine),
