@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -47,8 +47,6 @@ class Pairs:
     differences: Differences
     sides: list[str]
     """Of each pair one of `SIDES`."""
-    mapped: dict[str, Tensor] = field(default_factory=dict)
-    """{"text", "image" or "control": (N,) group score under a linear map fitted on other pairs, NaN where none could be}."""
 
 
 def choices(seen: Seen, items: Sequence[Contrast]) -> Choices:
@@ -67,29 +65,16 @@ def choices(seen: Seen, items: Sequence[Contrast]) -> Choices:
     return Choices(rows=rows, credit=torch.cat([empty, *credit]), margin=torch.cat([empty, *margin]))
 
 
-def pairs(seen: Seen, items: Sequence[Contrast], lessons: Sequence[Contrast] | None, *, seed: int = 0) -> Pairs | None:
-    """Judge contrasts two by two.
-
-    Args:
-        seen: the features.
-        items: contrasts; only those with a picture of each text count.
-        lessons: pairs that linear maps may learn from; None cuts the contrasts in two, each half for the other.
-        seed: of the halves and the maps.
-
-    Returns:
-        What was found; None where fewer than two contrasts have a picture of each text.
-    """
+def pairs(seen: Seen, items: Sequence[Contrast]) -> Pairs | None:
+    """Judge contrasts two by two; None where fewer than two have a picture of each text."""
     rows = [row for row, item in enumerate(items) if item.crossed and seen.has(item)]
     if len(rows) < 2:
         return None
-    mine = [items[row] for row in rows]
-    images, texts = seen.pairs(mine)
+    images, texts = seen.pairs([items[row] for row in rows])
     two = two_by_two(images.double() @ texts.double().transpose(1, 2), TIE)
     apart = differences(texts, images)
     told = zip(two.group.tolist(), apart.text.tolist(), apart.image.tolist(), apart.cosine.tolist(), strict=True)
-    taught = [item for item in lessons or () if item.crossed and seen.has(item)]
-    mapped = _taught(seen, taught, images, texts, seed) if lessons is not None else _halves(mine, images, texts, seed)
-    return Pairs(rows=rows, two=two, differences=apart, sides=[_side(*one) for one in told], mapped=mapped)
+    return Pairs(rows=rows, two=two, differences=apart, sides=[_side(*one) for one in told])
 
 
 def _side(group: float, text: float, image: float, cosine: float) -> str:
@@ -103,10 +88,23 @@ MAPS: dict[str, recovery.Side] = {"text": "text", "image": "image", "control": "
 """Linear maps by name; the control learns from texts that are exchanged at random."""
 
 
-def _taught(seen: Seen, lessons: Sequence[Contrast], images: Tensor, texts: Tensor, seed: int) -> dict[str, Tensor]:
-    if len(lessons) < recovery.LEAST:
-        return {}
-    return _mapped(*seen.pairs(lessons), images, texts, seed)
+def mapped(seen: Seen, items: Sequence[Contrast], lessons: Sequence[Contrast] | None, *, seed: int = 0) -> dict[str, Tensor]:
+    """What one linear map brings back.
+
+    Args:
+        seen: the features.
+        items: N contrasts two by two.
+        lessons: pairs that the maps learn from; None cuts the contrasts in two, each half for the other.
+        seed: of the halves and the maps.
+
+    Returns:
+        {"text", "image" or "control": (N,) group score under a map on that side}; empty where there is too little to learn from.
+    """
+    images, texts = seen.pairs(items)
+    if lessons is None:
+        return _halves(items, images, texts, seed)
+    taught = [item for item in lessons if item.crossed and seen.has(item)]
+    return _mapped(*seen.pairs(taught), images, texts, seed) if len(taught) >= recovery.LEAST else {}
 
 
 def _mapped(images: Tensor, texts: Tensor, asked: Tensor, told: Tensor, seed: int) -> dict[str, Tensor]:

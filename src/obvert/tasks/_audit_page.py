@@ -28,7 +28,8 @@ def figures(contrasts: ContrastSet, found: Pairs | None, scores: Sequence[Scores
     if asked and (len(scores) > 1 or not found):
         cells = {name: [asked[i] for i in places] for name, places in grouped(contrasts.items, asked).items()}
         told = {one.model: series(one, measure, cells) for one in scores}
-        limits = {_name(row): row["bag_of_words"] for row in rows if row["task"] in (ACCURACY, PAIRS)}
+        task = PAIRS if measure == "group" else ACCURACY
+        limits = {_name(row): row["bag_of_words"] for row in rows if row["task"] == task}
         blocks.append(
             Dots(
                 title=f"{MEASURES[measure].capitalize()} by operator and atom",

@@ -147,9 +147,9 @@ def verdict(sides: Counter[str]) -> str:
     return max(SIDES[1:], key=lambda side: sides[side])
 
 
-def recovered_rows(model: str, items: Sequence[Contrast], found: Pairs) -> list[dict[str, Any]]:
+def recovered_rows(model: str, items: Sequence[Contrast], found: Pairs, mapped: dict[str, Tensor]) -> list[dict[str, Any]]:
     """Group scores under one linear map on a side, fitted on other pairs, beside those without."""
-    if not found.mapped:
+    if not mapped:
         return []
     cells: dict[Cell, list[int]] = {**grouped(items, found.rows), WHOLE: list(range(len(found.rows)))}
     rows = []
@@ -158,8 +158,8 @@ def recovered_rows(model: str, items: Sequence[Contrast], found: Pairs) -> list[
         row: dict[str, Any] = {"task": RECOVERED, "model": model, "operator": operator, "atom": atom, "depth": depth}
         row["native"] = native.mean().item()
         for name in MAPS:
-            gain, *interval = bootstrap(found.mapped[name][places] - native)
-            row[f"{name}_map"] = found.mapped[name][places].mean().item()
+            gain, *interval = bootstrap(mapped[name][places] - native)
+            row[f"{name}_map"] = mapped[name][places].mean().item()
             row |= {f"{name}_gain": gain, f"{name}_gain_interval": interval}
         rows.append(row | {"pairs": len(places)})
     return rows

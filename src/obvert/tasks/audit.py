@@ -14,14 +14,13 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from obvert.core import DualEncoder, Progress
 from obvert.report import Block, Report, Table
 from obvert.store import Run
 from obvert.tasks import _audit_page as page
-from obvert.tasks._audit_answers import Choices, Pairs, choices, false_alarms, pairs, treated_as_different
+from obvert.tasks._audit_answers import choices, false_alarms, mapped, pairs, treated_as_different
 from obvert.tasks._audit_compare import Scores, compared_rows, scores_of
 from obvert.tasks._audit_examples import worst
 from obvert.tasks._audit_material import Material
@@ -33,41 +32,6 @@ from obvert.tasks.search import meta
 
 TEXTS = "texts"
 """Task of the row that counts what is odd about the captions."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """One model on one material."""
-
-    seen: Seen
-    choices: Choices
-    pairs: Pairs | None
-    scores: Scores
-
-
-def measure(
-    model: DualEncoder, material: Material, *, run: Run | None = None, seed: int = 0, progress: Progress | None = None
-) -> Measured:
-    """What a model answers.
-
-    Args:
-        model: the encoder.
-        material: what it is asked.
-        run: where finished pieces are kept.
-        seed: of halves and linear maps.
-        progress: called with (texts and pictures encoded, total, 0).
-
-    Returns:
-        Its features and answers.
-    """
-    items = material.contrasts.items
-    taught = material.lessons.items if material.lessons else ()
-    seen = see(model, [*items, *material.again.items, *taught], material.captions, run=run, progress=progress)
-    chosen = choices(seen, items)
-    two = pairs(seen, items, material.lessons.items if material.lessons else None, seed=seed)
-    return Measured(
-        seen=seen, choices=chosen, pairs=two, scores=scores_of(model.card.name, material.digest(), items, chosen, two)
-    )
 
 
 def audit(
@@ -92,44 +56,38 @@ def audit(
     Returns:
         The report, and what each contrast counts, for a later audit to be compared with.
     """
-    name = model.card.name
-    found = measure(model, material, run=run, seed=seed, progress=progress(name))
+    name, contrasts, again = model.card.name, material.contrasts, material.again.items
+    items, lessons = contrasts.items, material.lessons.items if material.lessons else None
+    seen = see(model, [*items, *again, *(lessons or ())], material.captions, run=run, progress=progress(name))
+    chosen, two = choices(seen, items), pairs(seen, items)
+    scores = scores_of(name, material.digest(), items, chosen, two)
     others = [
-        one
-        if isinstance(one, Scores)
-        else measure(
-            one, material, run=run.within(f"against-{i}") if run else None, seed=seed, progress=progress(one.card.name)
-        ).scores
+        one if isinstance(one, Scores) else _scores(one, material, run.within(f"{i}") if run else None, progress(one.card.name))
         for i, one in enumerate(against)
     ]
-    items, again = material.contrasts.items, material.again.items
-    nearer = treated_as_different(found.seen, again)
-    counted = {
-        "task": TEXTS,
-        "model": name,
-        **material.counted,
-        "different": len(found.seen.texts),
-        "end not read": unread(found.seen),
-    }
-    blind = alike(found.seen, material.captions)
-    rows: list[dict[str, Any]] = [
-        *(pair_rows(name, items, found.pairs) if found.pairs else []),
-        *(recovered_rows(name, items, found.pairs) if found.pairs else []),
-        *accuracy_rows(name, material.contrasts, found.choices),
-        *published_rows(material.contrasts, found.scores, found.pairs, nearer),
-        *compared_rows(found.scores, others, items),
-        *([] if blind else moved_rows(found.seen, material)),
-        *paraphrase_rows(name, again, false_alarms(found.seen, again), nearer),
-        *([] if blind else [order_row(found.seen, material.captions, seed=seed)]),
-        counted,
-    ]
-    examples = worst(found.seen, items, found.choices)
+    nearer = treated_as_different(seen, again)
+    rows: list[dict[str, Any]] = []
+    if two:
+        crossed = [items[row] for row in two.rows]
+        rows += pair_rows(name, items, two)
+        rows += recovered_rows(name, items, two, mapped(seen, crossed, lessons, seed=seed))
+    rows += accuracy_rows(name, contrasts, chosen)
+    rows += published_rows(contrasts, scores, two, nearer)
+    rows += compared_rows(scores, others, items)
+    blind = alike(seen, material.captions)
+    if not blind:
+        rows += moved_rows(seen, material)
+        rows.append(order_row(seen, material.captions, seed=seed))
+    rows += paraphrase_rows(name, again, false_alarms(seen, again), nearer)
+    counted = {"task": TEXTS, "model": name, **material.counted, "different": len(seen.texts), "end not read": unread(seen)}
+    rows.append(counted)
+    examples = worst(seen, items, chosen)
     blocks: list[Block] = [
-        *page.figures(material.contrasts, found.pairs, [found.scores, *others], rows),
+        *page.figures(contrasts, two, [scores, *others], rows),
         *page.tables(rows),
         *([examples] if examples else []),
         Table(title="The texts", rows=[counted], columns=[key for key in counted if key not in ("task", "model")]),
-        page.reading(not found.choices.rows),
+        page.reading(not chosen.rows),
     ]
     report = Report(
         title=f"Does {name} understand composition?",
@@ -137,19 +95,24 @@ def audit(
         blocks=blocks,
         rows=rows,
         meta=meta(model, seed) | {"material": material.name, "contrasts": len(items)},
-        warnings=_warnings(found, material, counted, blind),
+        warnings=_warnings(seen, material, counted, blind=blind, real=two is not None),
     )
-    return report, found.scores
+    return report, scores
 
 
-def _warnings(found: Measured, material: Material, counted: dict[str, Any], blind: bool) -> list[str]:
-    said = list(material.warnings)
-    lost = sum(bool(item.pictures) and not found.seen.has(item) for item in material.contrasts.items)
-    if lost:
-        whole = len(material.contrasts.items)
+def _scores(model: DualEncoder, material: Material, run: Run | None, progress: Progress | None) -> Scores:
+    """What each contrast counts with another model."""
+    items = material.contrasts.items
+    seen = see(model, items, (), run=run, progress=progress)
+    return scores_of(model.card.name, material.digest(), items, choices(seen, items), pairs(seen, items))
+
+
+def _warnings(seen: Seen, material: Material, counted: dict[str, Any], *, blind: bool, real: bool) -> list[str]:
+    said, items = list(material.warnings), material.contrasts.items
+    if lost := sum(bool(item.pictures) and not seen.has(item) for item in items):
         said.append(
-            f"{len(found.seen.broken)} pictures could not be read, the first: {found.seen.broken[0]}; "
-            f"{lost:,} of {whole:,} contrasts are left out, {whole - lost:,} are evaluated"
+            f"{len(seen.broken)} pictures could not be read, the first: {seen.broken[0]}; "
+            f"{lost:,} of {len(items):,} contrasts are left out, {len(items) - lost:,} are evaluated"
         )
     if counted["end not read"]:
         said.append(f"of {counted['end not read']} texts the model does not read the end: they are longer than its context")
@@ -157,6 +120,6 @@ def _warnings(found: Measured, material: Material, counted: dict[str, Any], blin
         said.append(f"{foreign} captions do not look English; operators and verdicts are made for English")
     if blind:
         said.append("all captions are one to this model: nothing can be said of how far an operator moves a text")
-    if found.pairs is None and found.choices.rows:
+    if not real and seen.pictures:
         said.append("no real pairs, two by two, are at hand: that a wrong text is rejected does not show composition")
     return said
