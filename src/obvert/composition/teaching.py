@@ -33,6 +33,8 @@ Sort = tuple[str, str, str]
 """Operator, kind and group."""
 MOST = 30
 """Words of each place that are put in, the most frequent of the sample."""
+TRIES = 20
+"""Moves of a sort that are tried; where none of them is an edit, the caption counts as offering none."""
 SHOWN = 3
 """Examples kept of what is found, and of what is not."""
 
@@ -94,7 +96,7 @@ def lessons(corpus: Corpus, sentences: Sequence[Sentence], pictures: Sequence[in
     for number, (_, sort, _) in enumerate(drawn):
         by[sort].append(number)
     order = sorted(by, key=lambda sort: (("swap", "replace", "add").index(sort[0]), sort[1], sort[2] != "", -len(by[sort])))
-    return [_lesson(sort, by[sort], sentences, drawn, exact, taught) for sort in order]
+    return [_lesson(sort, rng.permutation(by[sort]), sentences, drawn, exact, taught) for sort in order]
 
 
 def one_of_each(sentence: Sentence, vocabulary: Vocabulary, rng: np.random.Generator) -> Iterator[tuple[Sort, Sentence]]:
@@ -103,7 +105,7 @@ def one_of_each(sentence: Sentence, vocabulary: Vocabulary, rng: np.random.Gener
     for move in moves(sentence, vocabulary):
         by[move.operator, move.kind, move.group].append(move)
     for sort, options in by.items():
-        for i in rng.permutation(len(options)):
+        for i in rng.permutation(len(options))[:TRIES]:
             if (after := made(sentence, options[i])) is not None:
                 yield sort, after
                 break
@@ -126,7 +128,7 @@ def _held(
 
 def _lesson(
     sort: Sort,
-    numbers: Sequence[int],
+    numbers: np.ndarray,
     sentences: Sequence[Sentence],
     drawn: Sequence[tuple[int, Sort, str]],
     exact: np.ndarray,
