@@ -20,7 +20,6 @@ References:
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
@@ -28,15 +27,14 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
+from obvert.composition.words import words
 from obvert.core import Contrast
 from obvert.metrics import above, two_by_two
-
-WORD = re.compile(r"\w+(?:['’]\w+)*")
 
 
 def bag(text: str) -> Counter[str]:
     """The words of a text with how often each is there."""
-    return Counter(word.replace("’", "'") for word in WORD.findall(text.lower()))
+    return Counter(words(text))
 
 
 def bag_decidable(contrast: Contrast) -> bool:

@@ -1,0 +1,194 @@
+"""SWAP, REPLACE and ADD on the atoms of a sentence, one at a time or one after the other.
+
+    SWAP     exchanges two atoms of one kind and one group, or two noun phrases
+    REPLACE  puts another word of the kind and the group
+    ADD      inserts an attribute or an object
+
+No edit exchanges equal words, reorders what is joined evenly ("a cat and a dog"), or puts a synonym. A chain is a sequence of
+edits to any depth that cannot be had with fewer of them: none undoes or overwrites another, and none leads back to a
+sentence that was there before, however it is written.
+
+References:
+    | Token-aware causal representation learning (2025), https://arxiv.org/abs/2510.26302
+    | SugarCrepe: Fixing Hackable Benchmarks for Vision-Language Compositionality (Hsieh et al., 2023)
+    | https://arxiv.org/abs/2306.14610
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from obvert.composition.canonical import canonical
+from obvert.composition.moves import OPERATORS, Move, made, moves
+from obvert.composition.sentence import Kind, Sentence
+from obvert.composition.vocabulary import Vocabulary
+from obvert.core import ObvertError
+
+__all__ = ["OPERATORS", "Chain", "Edit", "Vocabulary", "chains", "edits"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """A sentence and the sentence that one operator makes of it."""
+
+    operator: str
+    """swap, replace or add."""
+    kind: Kind
+    """Of the atoms it was done to."""
+    group: str
+    """Finer than the kind: colour, size, spatial, ...; "phrase" where whole noun phrases changed places."""
+    before: Sentence
+    after: Sentence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain:
+    """Edits one after the other, each of what the one before has made."""
+
+    edits: tuple[Edit, ...]
+
+    @property
+    def before(self) -> Sentence:
+        """Where it begins."""
+        return self.edits[0].before
+
+    @property
+    def after(self) -> Sentence:
+        """Where it ends."""
+        return self.edits[-1].after
+
+    @property
+    def depth(self) -> int:
+        """How many edits it takes."""
+        return len(self.edits)
+
+
+def edits(sentence: Sentence, vocabulary: Vocabulary, operators: Sequence[str] = OPERATORS) -> list[Edit]:
+    """Every single edit of a sentence.
+
+    Args:
+        sentence: its atoms typed.
+        vocabulary: the words to replace by and to add.
+        operators: which of swap, replace and add.
+
+    Returns:
+        One edit for each different text, none of which says the same as the sentence.
+
+    Raises:
+        ObvertError: for any other operator.
+    """
+    _known(operators)
+    found: dict[str, Edit] = {}
+    for move in moves(sentence, vocabulary, operators):
+        if (after := made(sentence, move)) is not None and after.text not in found:
+            found[after.text] = _edit(move, sentence, after)
+    return list(found.values())
+
+
+def chains(
+    sentence: Sentence,
+    depth: int,
+    vocabulary: Vocabulary,
+    rng: np.random.Generator,
+    count: int,
+    operators: Sequence[str] = OPERATORS,
+) -> list[Chain]:
+    """Draw sequences of edits, none of which could be left out.
+
+    Args:
+        sentence: where each begins.
+        depth: edits in each, 1 or more.
+        vocabulary: the words to replace by and to add.
+        rng: picks, at each step, evenly among operator, kind and group, then among the edits of these.
+        count: how many to draw.
+        operators: which of swap, replace and add.
+
+    Returns:
+        Chains that end in different sentences; fewer than `count` where the draws found no more, as in a sentence that offers
+        only one swap.
+
+    Raises:
+        ObvertError: for a depth below 1 or an unknown operator.
+    """
+    _known(operators)
+    if depth < 1:
+        raise ObvertError(f"need a depth of 1 or more, got {depth}")
+    swaps = {canonical(edit.after) for edit in edits(sentence, vocabulary, ("swap",))} if depth > 1 else set()
+    found: dict[str, Chain] = {}
+    for _ in range(TRIES * count):
+        if len(found) == count:
+            break
+        chain = _drawn(sentence, depth, vocabulary, rng, operators, swaps)
+        if chain is not None:
+            found.setdefault(canonical(chain.after), chain)
+    return list(found.values())
+
+
+TRIES = 4
+"""Draws for each chain that is asked for."""
+
+
+def _drawn(
+    sentence: Sentence,
+    depth: int,
+    vocabulary: Vocabulary,
+    rng: np.random.Generator,
+    operators: Sequence[str],
+    swaps: set[str],
+) -> Chain | None:
+    """One chain, or None where a step finds no way on."""
+    steps: list[Edit] = []
+    taken: list[Move] = []
+    while len(steps) < depth:
+        now = steps[-1].after if steps else sentence
+        for move in _shuffled(moves(now, vocabulary, operators), rng):
+            after = made(now, move)
+            if after is not None and not _undone(sentence, [*taken, move], after, swaps):
+                steps.append(_edit(move, now, after))
+                taken.append(move)
+                break
+        else:
+            return None
+    return Chain(edits=tuple(steps))
+
+
+def _shuffled(options: Iterable[Move], rng: np.random.Generator) -> Iterator[Move]:
+    """Moves in a random order in which each operator, kind and group comes up as often."""
+    by: defaultdict[tuple[str, str, str], list[Move]] = defaultdict(list)
+    for move in options:
+        by[move.operator, move.kind, move.group].append(move)
+    stacks = [[listed[i] for i in rng.permutation(len(listed))] for listed in by.values()]
+    while stacks:
+        stack = stacks[int(rng.integers(len(stacks)))]
+        yield stack.pop()
+        stacks = [stack for stack in stacks if stack]
+
+
+def _undone(sentence: Sentence, taken: Sequence[Move], after: Sentence, swaps: set[str]) -> bool:
+    """Whether the moves lead where fewer of them would: to a sentence on the way, or past one that could be left out."""
+    end = canonical(after)
+    if len(taken) > 1 and end in swaps:
+        return True
+    shorter = [list(taken[:stop]) for stop in range(len(taken))]
+    shorter += [[*kept[:gap], *kept[gap + 1 :]] for kept in (list(taken), list(taken[:-1])) for gap in range(len(kept) - 1)]
+    return any(canonical(found) == end for moves in shorter if (found := _applied(sentence, moves)) is not None)
+
+
+def _applied(sentence: Sentence, taken: Sequence[Move]) -> Sentence | None:
+    now: Sentence | None = sentence
+    for move in taken:
+        now = made(now, move) if now is not None else None
+    return now
+
+
+def _edit(move: Move, before: Sentence, after: Sentence) -> Edit:
+    return Edit(operator=move.operator, kind=move.kind, group=move.group, before=before, after=after)
+
+
+def _known(operators: Sequence[str]) -> None:
+    if not operators or any(name not in OPERATORS for name in operators):
+        raise ObvertError(f"need operators among {', '.join(OPERATORS)}, got {', '.join(operators) or 'none'}")

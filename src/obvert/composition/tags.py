@@ -1,0 +1,90 @@
+"""From words with tags to atoms: nouns are objects, what goes before a noun is an attribute, verbs and places are relations.
+
+The tags are universal parts of speech (NOUN, PROPN, ADJ, VERB, AUX, ADP, ADV, NUM, DET, PRON, CCONJ, SCONJ, PART, PUNCT, X), as
+any tagger gives them. The closed lists go before the tags, phrases of several words first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from obvert.composition.lexicon import EITHER, FUNCTION, LONGEST, TYPES
+from obvert.composition.sentence import Atom, Kind, Sentence
+
+WORD = re.compile(r"[^\W_]+(?:[-'’./&][^\W_]+)*")
+NOUNS = frozenset({"NOUN", "PROPN"})
+BREAK = frozenset({"ADP", "CCONJ", "SCONJ", "PUNCT", "DET", "AUX", "PART"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token:
+    """A word of a text."""
+
+    start: int
+    stop: int
+    text: str
+    """In small letters."""
+    tag: str = "X"
+    """Its part of speech."""
+
+
+def tokens(text: str) -> list[Token]:
+    """The words of a text, hyphens and apostrophes within them, without their punctuation."""
+    return [Token(start=word.start(), stop=word.end(), text=word[0].lower()) for word in WORD.finditer(text)]
+
+
+def typed(text: str, words: Sequence[Token]) -> Sentence:
+    """Type the atoms of a text.
+
+    Args:
+        text: as it stands.
+        words: its words, in order, with their tags.
+
+    Returns:
+        The sentence.
+    """
+    atoms: list[Atom] = []
+    at = 0
+    while at < len(words):
+        size, kind, group = _atom(text, words, at)
+        if kind is not None:
+            start, stop = words[at].start, words[at + size - 1].stop
+            atoms.append(Atom(kind=kind, text=text[start:stop], start=start, stop=stop, group=group))
+        at += size
+    return Sentence(text=text, atoms=tuple(atoms))
+
+
+def _atom(text: str, words: Sequence[Token], at: int) -> tuple[int, Kind | None, str]:
+    """How many words the atom that begins here has, its kind if it is one, and its group."""
+    for size in range(min(LONGEST, len(words) - at), 1, -1):
+        phrase = " ".join(word.text for word in words[at : at + size])
+        if phrase in TYPES and " ".join(text[words[at].start : words[at + size - 1].stop].lower().split()) == phrase:
+            return size, *TYPES[phrase]
+    word = words[at]
+    kind, group = TYPES.get(word.text, (None, ""))
+    heads = _followed(text, words, at)
+    if word.text in FUNCTION or (word.tag in {"AUX", "PRON", "DET", "CCONJ", "SCONJ", "PART", "PUNCT"} and kind is None):
+        return 1, None, ""
+    if kind == "attribute":
+        noun = word.tag in NOUNS and not heads and word.text in EITHER
+        return (1, "object", "") if noun else (1, "attribute", group)
+    if word.tag == "VERB":
+        return 1, "relation", "action"
+    if kind == "relation":
+        return 1, "relation", group
+    if word.tag in NOUNS:
+        return (1, "attribute", "noun") if heads else (1, "object", "")
+    if word.tag in {"ADJ", "NUM"}:
+        return 1, "attribute", "number" if word.tag == "NUM" else ""
+    return 1, ("relation" if word.tag == "ADP" else None), "other" if word.tag == "ADP" else ""
+
+
+def _followed(text: str, words: Sequence[Token], at: int) -> bool:
+    """Whether a noun comes next, so that this word belongs to it."""
+    if at + 1 >= len(words) or not text[words[at].stop : words[at + 1].start].isspace():
+        return False
+    following = words[at + 1]
+    listed = TYPES.get(following.text, ("", ""))[0] == "attribute" and following.tag in {"ADJ", "NUM", *NOUNS}
+    return following.tag in NOUNS or (listed and _followed(text, words, at + 1))
