@@ -54,6 +54,9 @@ def test_only_some_categories_may_count_in_the_mean() -> None:
     found = named(benchmark_rows("bag", contrasts, bag_scores(contrasts)))
     assert found["macro", "plain mean of 1"]["accuracy"] == 0.5
     assert found["macro", "plain mean of 1"]["items"] == 1
+    shown = [torch.tensor([[0.2, 0.1]]), None]
+    unseen = named(benchmark_rows("clip", contrasts, Scores(shown=shown)))
+    assert set(unseen) == {("macro", "all"), ("macro", "decidable by words")}  # nothing that counts in the mean could be scored
 
 
 def test_what_has_no_picture_is_not_counted_and_the_ceiling_is_of_the_same_items() -> None:

@@ -111,8 +111,8 @@ def _parts(contrasts: ContrastSet, rows: list[int], credit: Tensor | None, limit
     for name, mask in halves.items():
         if mask.any():
             found.append(_told(name, None if credit is None else tally(credit[mask]), tally(limit[mask])))
-    if measure == "macro":
-        kept = [name for name in limits if contrasts.averaged is None or name in contrasts.averaged]
+    kept = [name for name in limits if contrasts.averaged is None or name in contrasts.averaged]
+    if measure == "macro" and kept:
         mean = None if tallies is None else macro({name: tallies[name] for name in kept})
         of = macro({name: limits[name] for name in kept})
         found.append(_told(f"plain mean of {len(kept)}", mean, of) | {"items": sum(limits[name].count for name in kept)})
