@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from obvert.composition.corpus import Corpus
-from obvert.composition.moves import made, moves
+from obvert.composition.moves import made, sites
 from obvert.composition.operators import Vocabulary, edits
 from obvert.composition.parsing import parser
 from obvert.composition.teaching import MOST, Lesson, lessons, one_of_each
@@ -65,7 +66,8 @@ def test_shares_are_those_of_strings(tmp_path: Path) -> None:
     chance: dict[tuple[str, str, str], list[float]] = {}
     for sentence in sentences:
         mine: dict[tuple[str, str, str], list[bool]] = {}
-        for move in moves(sentence, vocabulary):
+        every = [replace(site, words=said) for site, options in sites(sentence, vocabulary) for said in options]
+        for move in every:
             if (after := made(sentence, move)) is not None:
                 there = after.text in texts
                 if move.operator == "swap":

@@ -18,12 +18,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from obvert.composition.corpus import Corpus
-from obvert.composition.moves import Move, made, moves
+from obvert.composition.moves import Move, made, sites
 from obvert.composition.sentence import Sentence
 from obvert.composition.vocabulary import Vocabulary
 from obvert.composition.words import words
@@ -101,12 +101,13 @@ def lessons(corpus: Corpus, sentences: Sequence[Sentence], pictures: Sequence[in
 
 def one_of_each(sentence: Sentence, vocabulary: Vocabulary, rng: np.random.Generator) -> Iterator[tuple[Sort, Sentence]]:
     """One legal edit of each sort that a sentence offers, drawn evenly among those of the sort."""
-    by: defaultdict[Sort, list[Move]] = defaultdict(list)
-    for move in moves(sentence, vocabulary):
-        by[move.operator, move.kind, move.group].append(move)
-    for sort, options in by.items():
-        for i in rng.permutation(len(options))[:TRIES]:
-            if (after := made(sentence, options[i])) is not None:
+    by: defaultdict[Sort, list[tuple[Move, tuple[str, ...]]]] = defaultdict(list)
+    for site, options in sites(sentence, vocabulary):
+        by[site.operator, site.kind, site.group] += [(site, said) for said in options]
+    for sort, choices in by.items():
+        for i in rng.permutation(len(choices))[:TRIES]:
+            site, said = choices[i]
+            if (after := made(sentence, replace(site, words=said))) is not None:
                 yield sort, after
                 break
 
