@@ -20,28 +20,11 @@ def read_captions(path: str | Path) -> TextSet:
     """Read captions in groups, one group a picture.
 
     Args:
-        path: as `read_pairs` takes it.
+        path: .tsv lines "group<TAB>caption", .jsonl objects, or a .json list of objects with "image" (or "group")
+            and "caption".
 
     Returns:
         The captions and the group of each.
-
-    Raises:
-        ObvertError: for a file that is missing, empty or of another layout; the first bad line is named.
-    """
-    pairs = read_pairs(path)
-    order = {group: i for i, group in enumerate(dict.fromkeys(g for g, _ in pairs))}
-    return TextSet(texts=[caption for _, caption in pairs], groups=[order[group] for group, _ in pairs])
-
-
-def read_pairs(path: str | Path) -> list[tuple[str, str]]:
-    """Read captions with what each is of.
-
-    Args:
-        path: .tsv lines "group<TAB>caption", .jsonl objects, or a .json list of objects with "image" (or "group")
-            and "caption", which is a text or a list of texts.
-
-    Returns:
-        (group, caption) of each caption, one or more.
 
     Raises:
         ObvertError: for a file that is missing, empty or of another layout; the first bad line is named.
@@ -65,13 +48,14 @@ def read_pairs(path: str | Path) -> list[tuple[str, str]]:
             else:
                 entry = json.loads(item) if isinstance(item, str) else item
                 group, caption = str(entry["image"] if "image" in entry else entry["group"]), entry["caption"]
-            captions = caption if isinstance(caption, list) else [caption]
-            pairs += [(group, str.strip(one)) for one in captions]  # TypeError for what is no text
+            caption = str.strip(caption)  # TypeError for what is no text
         except (ValueError, KeyError, TypeError) as error:
             raise ObvertError(f"{path}, item {number}: need a group and a caption, got {str(item)[:60]!r}") from error
+        pairs.append((group, caption))
     if not pairs:
         raise ObvertError(f"need captions, got none in {path}")
-    return pairs
+    order = {group: i for i, group in enumerate(dict.fromkeys(g for g, _ in pairs))}
+    return TextSet(texts=[caption for _, caption in pairs], groups=[order[group] for group, _ in pairs])
 
 
 def stream_captions(path: str | Path) -> Iterator[tuple[str, str]]:

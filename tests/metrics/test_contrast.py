@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from obvert.metrics import above, by_category, itt, macro, tally, tot, two_by_two, wilson
+from obvert.metrics import above, by_category, chosen, itt, macro, tally, tot, two_by_two, wilson
 
 GRID = st.lists(st.sampled_from([-1.0, 0.0, 0.5, 2.0]), min_size=4, max_size=4)
 
@@ -78,6 +78,20 @@ def test_two_captions_and_a_negative() -> None:
     assert tot(torch.tensor([[0.4, 0.5, 0.1], [0.5, 0.5, 0.1]])).tolist() == [0, 0.5]
 
 
+def test_items_of_every_shape_count_as_they_do_alone() -> None:
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(((0,),), 2), (((0, 1),), 3), (((0,), (1,)), 2), (((0,),), 5), (((2,), (0, 1)), 4)]
+    right, sizes = zip(*[shapes[i % len(shapes)] for i in range(40)], strict=True)
+    scores = [torch.randint(3, (len(r), size), generator=generator).float() for r, size in zip(right, sizes, strict=True)]
+    found = chosen(scores, right)
+    for one, told, credit in zip(scores, right, found, strict=True):
+        each = [broken(s.tolist(), list(r), [i for i in range(len(s)) if i not in r]) for s, r in zip(one, told, strict=True)]
+        assert credit.item() == pytest.approx(torch.tensor(each).prod().item())
+    two = torch.stack(scores[2::5])
+    torch.testing.assert_close(found[2::5], two_by_two(two).text)
+    assert chosen([], []).shape == (0,)
+
+
 def test_what_rounding_leaves_is_a_tie_only_when_asked_for() -> None:
     high, low = torch.tensor([[0.5 + 1e-7], [0.5 - 1e-7], [0.6]]), torch.full((3, 1), 0.5)
     assert above(high, low).tolist() == [1, 0, 1]
@@ -141,6 +155,7 @@ def test_the_interval_of_a_macro_covers_as_often_as_it_says() -> None:
         (lambda: above(torch.full((1, 1), torch.nan), torch.zeros(1, 1)), "need finite"),
         (lambda: above(torch.zeros(1, 1), torch.zeros(1, 1), -1), "tolerance"),
         (lambda: two_by_two(torch.zeros(2, 2)), "need scores"),
+        (lambda: chosen([torch.zeros(2, 2)], [((0,),)]), "with 1 pictures at 0"),
         (lambda: wilson(3, 2), "need 0 <= right"),
         (lambda: wilson(0, 0), "need 0 <= right"),
         (lambda: wilson(1, 2, 1.0), "level"),

@@ -29,7 +29,7 @@ from torch import Tensor
 
 from obvert.composition.words import words
 from obvert.core import Contrast
-from obvert.metrics import above, two_by_two
+from obvert.metrics import chosen, two_by_two
 
 
 def bag(text: str) -> Counter[str]:
@@ -61,7 +61,12 @@ def ceiling(contrasts: Sequence[Contrast]) -> Tensor:
         (N,) float64 in [0, 1]: the group score of crossed contrasts, otherwise whether all right texts lie above all wrong
         ones; ties as `obvert.metrics.above` shares them.
     """
-    return torch.cat([_counts(contrast) for contrast in contrasts]) if contrasts else torch.zeros(0, dtype=torch.float64)
+    scores = [ideal_scores(contrast) for contrast in contrasts]
+    found = chosen(scores, [contrast.right for contrast in contrasts])
+    crossed = [row for row, contrast in enumerate(contrasts) if contrast.crossed]
+    if crossed:
+        found[crossed] = two_by_two(torch.stack([scores[row] for row in crossed])).group
+    return found
 
 
 def overlap(first: str, second: str) -> Fraction:
@@ -84,12 +89,3 @@ def overlaps(contrasts: Sequence[Contrast]) -> Tensor:
     pairs = ((0, 1), (0, 2), (1, 2))
     rows = [[float(overlap(contrast.texts[i], contrast.texts[j])) for i, j in pairs] for contrast in contrasts]
     return torch.tensor(rows, dtype=torch.float64).view(-1, 3)
-
-
-def _counts(contrast: Contrast) -> Tensor:
-    scores = ideal_scores(contrast)
-    if contrast.crossed:
-        return two_by_two(scores[None]).group
-    (right,) = contrast.right
-    wrong = [i for i in range(len(contrast.texts)) if i not in right]
-    return above(scores[:, list(right)], scores[:, wrong])

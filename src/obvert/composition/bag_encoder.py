@@ -48,9 +48,9 @@ class BagEncoder:
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
         """Texts to unit features (B, d), fp32; those of one bag are one to the last bit."""
-        row = {bag: i for i, bag in enumerate(dict.fromkeys(map(_bag, texts)))}
+        row = {bag: i for i, bag in enumerate(dict.fromkeys(map(key, texts)))}
         found = self.mean + _kernel(count(list(row), self.columns), self.anchors, self.width) @ self.weights
-        return normalize(found, dim=1).float()[[row[_bag(text)] for text in texts]]
+        return normalize(found, dim=1).float()[[row[key(text)] for text in texts]]
 
 
 def fit(texts: Sequence[str], features: Tensor, *, seed: int = 0) -> BagEncoder:
@@ -67,14 +67,14 @@ def fit(texts: Sequence[str], features: Tensor, *, seed: int = 0) -> BagEncoder:
     Raises:
         ObvertError: for too few texts, or features that do not fit.
     """
-    bags = list(dict.fromkeys(map(_bag, texts)))
+    bags = list(dict.fromkeys(map(key, texts)))
     if len(bags) < LEAST or len(features) != len(texts):
         raise ObvertError(f"need {LEAST} different bags of words and a feature of each text, got {len(bags)} and {len(features)}")
     generator = torch.Generator().manual_seed(seed)
     order = [bags[i] for i in torch.randperm(len(bags), generator=generator).tolist()][:LARGEST]
     member: dict[str, list[int]] = {}
     for i, text in enumerate(texts):
-        member.setdefault(_bag(text), []).append(i)
+        member.setdefault(key(text), []).append(i)
     given = features.detach().cpu().double()
     wanted = torch.stack([given[member[bag]].mean(0) for bag in order])
     columns = {word: i for i, word in enumerate(sorted({word for bag in order for word in bag.split()}))}
@@ -120,5 +120,6 @@ def _kernel(a: Tensor, b: Tensor, width: float) -> Tensor:
     return torch.exp(-(torch.cdist(a, b) ** 2) / (2 * width**2))
 
 
-def _bag(text: str) -> str:
+def key(text: str) -> str:
+    """The same for texts of one bag: their words, sorted."""
     return " ".join(sorted(words(text)))

@@ -7,6 +7,7 @@ do listed synonyms, nor whether a relation is told from the one side or the othe
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from obvert.composition.lexicon import CONVERSE, SYMMETRIC, meaning
 from obvert.composition.phrases import Phrase, phrases
@@ -16,6 +17,7 @@ EVEN = frozenset({*SYMMETRIC, ",", ", and", ", or"})
 """Between two noun phrases: what lets them change places."""
 
 
+@lru_cache(maxsize=4096)
 def canonical(sentence: Sentence) -> str:
     """Canonical form of a sentence.
 

@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from obvert.composition.words import words
-from obvert.core import ObvertError
+from obvert.core import Contrast, ObvertError
 
 Encode = Callable[[Sequence[str]], Tensor]
 """Texts to unit features (B, d)."""
@@ -41,6 +41,17 @@ class Negative:
     text: str
     operator: str = ""
     atom: str = ""
+
+
+def of_contrasts(items: Sequence[Contrast]) -> tuple[list[str], list[Negative]]:
+    """The first text of each contrast as a caption that was seen, and its wrong texts as negatives."""
+    wrong = [(row, item, set(range(len(item.texts))) - set(item.right[0])) for row, item in enumerate(items)]
+    negatives = [
+        Negative(caption=row, text=item.texts[i], operator=item.operator, atom=item.atom)
+        for row, item, not_right in wrong
+        for i in sorted(not_right)
+    ]
+    return [item.texts[0] for item in items], negatives
 
 
 @dataclass(frozen=True, kw_only=True)

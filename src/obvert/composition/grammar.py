@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from obvert.composition.lexicon import VERBS
+from obvert.composition.lexicon import DETERMINERS, VERBS
 from obvert.composition.phrases import Phrase, spliced
-from obvert.composition.sentence import Atom, Sentence
+from obvert.composition.sentence import Sentence
 
 ARTICLE = re.compile(r"(?<![\w'’-])(an?)\s+[\"'“(]?(?=(\w[\w'’.-]*))", re.IGNORECASE)
 LIKE_A_CONSONANT = re.compile(r"eu|ewe|on(e|ce)(?![a-z])|uni(?![dmn])|us[eu]|ut[ei]|uku|ubi")
@@ -23,6 +23,11 @@ PLURALS = {
 }  # fmt: skip
 """Plurals that no rule gives."""
 SINGULARS = {plural: singular for singular, plural in PLURALS.items()}
+PRONOUNS = frozenset(
+    {"it", "him", "them", "me", "us", "you", "itself", "himself", "herself", "themselves", "someone", "something"}
+)
+NEXT = re.compile(r"\s+[\"'“(]?(\w[\w'’-]*)")
+UNCHANGED = frozenset(plural for singular, plural in PLURALS.items() if singular == plural)
 NO_PLURAL = re.compile(r".*(ss|us|is)|gas|lens|canvas|christmas|atlas|texas|kansas")
 """Singular nouns that end in s."""
 ONE = frozenset({"a", "an", "one", "another", "each", "every", "single", "this", "that"})
@@ -83,8 +88,8 @@ def inflected(noun: str, *, many: bool) -> str:
         The noun in that number; as it is where it has that already.
     """
     last = _last(noun)
-    if plural(noun) == many or last.lower() in PLURALS.values():
-        return noun if plural(noun) == many or many else noun[: len(noun) - len(last)] + SINGULARS[last.lower()]
+    if plural(noun) == many or last.lower() in UNCHANGED:
+        return noun
     return noun[: len(noun) - len(last)] + (_listed(last, many) or _looked_up(last, many) or _by_rule(last, many))
 
 
@@ -98,25 +103,33 @@ def ending(verb: str) -> str:
     return "s" if first.endswith("s") else "ed"
 
 
-def form(sentence: Sentence, atom: Atom, phrase: Phrase | None) -> str:
+def form(sentence: Sentence, index: int, phrase: Phrase | None) -> str:
     """What form of a word stands in the place of an atom.
 
     Args:
         sentence: holds the atom.
-        atom: the atom.
+        index: which of its atoms.
         phrase: the noun phrase that the atom is the object of; None for any other atom.
 
     Returns:
         Of an object, "plural", "counted" (a cup), "bare" (water) or "single" (the cup, the water); of a number, "plural" or
-        "single"; of an action, its ending; of anything else, nothing.
+        "single"; of a relation, "object" where one follows it, after the ending of an action; of anything else, nothing.
     """
+    atom = sentence.atoms[index]
     if phrase is not None:
         numbers = [other.text.lower() for other in sentence.atoms[phrase.first : phrase.noun] if other.group == "number"]
-        opening = numbers[0] if numbers else phrase.determiner
-        if plural(atom.text) or opening in MANY or (numbers and opening not in ONE):
+        many = numbers != [] and numbers[0] not in ONE
+        if plural(atom.text) or phrase.determiner in MANY or (many and _last(atom.text).lower() in UNCHANGED):
             return "plural"
+        opening = phrase.determiner if many or not numbers else numbers[0]
         return "counted" if opening in ONE else "single" if opening else "bare"
-    return form_of(atom.text, atom.group)
+    if atom.kind != "relation":
+        return form_of(atom.text, atom.group)
+    following = NEXT.match(sentence.text, atom.stop)
+    said = following[1].lower() if following else ""
+    begins = following is not None and index + 1 < len(sentence.atoms) and sentence.atoms[index + 1].start == following.start(1)
+    governs = said in DETERMINERS or said in PRONOUNS or (begins and sentence.atoms[index + 1].kind != "relation")
+    return f"{form_of(atom.text, atom.group)} {'object' if governs else ''}".strip()
 
 
 def form_of(word: str, group: str) -> str:
@@ -126,9 +139,9 @@ def form_of(word: str, group: str) -> str:
     return ending(word) if group == "action" else ""
 
 
-def fits(seen: str, place: str) -> bool:
-    """Whether a word seen in one form fits a place of another: after "the" stands what is counted and what is not."""
-    return seen == place or (place == "single" and seen in {"counted", "bare"})
+def forms(place: str) -> tuple[str, ...]:
+    """In which forms a word may have been seen that fits a place: after "the" stands what is counted and what is not."""
+    return ("single", "counted", "bare") if place == "single" else (place,)
 
 
 def _first(sentence: Sentence) -> int:
@@ -141,7 +154,7 @@ def _last(noun: str) -> str:
 
 def _spelt(sentence: Sentence, text: str) -> Sentence:
     """The sentence in other letters, as long as before; as it is where a letter has no such form."""
-    if len(text) != len(sentence.text):
+    if text == sentence.text or len(text) != len(sentence.text):
         return sentence
     atoms = tuple(replace(atom, text=text[atom.start : atom.stop]) for atom in sentence.atoms)
     return Sentence(text=text, atoms=atoms)

@@ -15,6 +15,10 @@ PAST = listed("verb past")
 """Irregular pasts of the verbs of captions."""
 NO_VERB = listed("noun like a verb")
 """Nouns with a verb's ending."""
+PARTICIPLE = re.compile(r"\w*[aeiouy]\w*(ing|ed)")
+"""A vowel, and an ending: not "thing", not "red"."""
+OPENS_PHRASE = frozenset({"next", "adjacent", "close", "far", "away", "together"})
+"""Words that begin a phrase of place."""
 ADJECTIVE = re.compile(r"\w{3,}(ous|ful|less|ish|able|ible|ical|ive|ern|ese)|\w+-(colou?red|shaped|sized|haired|eyed|filled)")
 
 
@@ -29,8 +33,9 @@ def tagged(words: Sequence[Token]) -> list[Token]:
     """
     found: list[Token] = []
     for at, word in enumerate(words):
-        after = words[at + 1].text if at + 1 < len(words) else ""
-        found.append(replace(word, tag=_closed(word.text) or _open(word.text, found[-1] if found else None, after)))
+        before, after = found[-1] if found else None, words[at + 1].text if at + 1 < len(words) else ""
+        joins = word.text == "that" and before is not None and before.tag == "NOUN"  # a shirt that reads
+        found.append(replace(word, tag="PRON" if joins else _closed(word.text) or _open(word.text, before, after)))
     return found
 
 
@@ -50,27 +55,31 @@ def _closed(word: str) -> str:
 def _open(word: str, before: Token | None, after: str) -> str:
     """The part of speech of any other word, by its ending and its neighbours."""
     place = before.tag if before is not None else ""
-    due, ends = place in {"DET", "ADJ", "NUM"}, not after or _closed(after) != ""  # a noun has yet to come; none comes next
+    due = place in {"DET", "ADJ", "NUM"}  # a noun has yet to come
+    ends = not after or _closed(after) != "" or after in OPENS_PHRASE  # none comes next
     kind, group = TYPES.get(word, ("", ""))
     if kind == "attribute":
-        named = ends and (due or place == "ADP") and word in EITHER
+        named = (due or place in {"ADP", "NOUN"}) and (ends or participle(after)) and word in EITHER
         return "NOUN" if named else "NUM" if group == "number" else "ADJ"
-    if _participle(word):
-        return "VERB" if not due else "NOUN" if ends else "ADJ"
-    if before is not None and (place in {"NOUN", "PRON"} or before.text == "to"):
-        many = place != "NOUN" or plural(before.text)
-        if (word in VERBS and many) or (_third(word) and not plural(before.text)):
-            return "VERB"
+    if word.endswith("ed") and "-" in word:
+        return "ADJ"
+    if participle(word):
+        return ("NOUN" if ends else "ADJ") if due else "ADJ" if place == "ADP" and word.endswith("ed") and not ends else "VERB"
+    if before is not None and place in {"NOUN", "PRON", "PART"} and _finite(word, before, after):
+        return "VERB"
     if word.endswith("ly") and len(word) > 5:
-        return "ADV"
+        return "ADV" if ends or participle(after) else "ADJ"
     return "ADJ" if ADJECTIVE.fullmatch(word) and not ends else "NOUN"
 
 
-def _participle(word: str) -> bool:
-    ending = (word.endswith("ing") and len(word) > 5) or (word.endswith("ed") and len(word) > 4) or word in PAST
-    return ending and word not in NO_VERB
+def participle(word: str) -> bool:
+    """Whether a word looks like a participle or a past: running, parked, worn."""
+    return (PARTICIPLE.fullmatch(word) is not None or word in PAST) and word not in NO_VERB
 
 
-def _third(word: str) -> bool:
-    stems = (word[:-1], word[:-2], word[:-3] + "y")
-    return word.endswith("s") and any(stem in VERBS for stem in stems)
+def _finite(word: str, before: Token, after: str) -> bool:
+    """Whether a word agrees with the noun before it, and is a listed verb or has an object of its own."""
+    many = plural(before.text) or before.tag != "NOUN"
+    third = word.endswith("s") and (not many or after in DETERMINERS)
+    stems = {word[:-1], word[:-2], word[:-3] + "y"} if third else {word} if many else set()
+    return bool(stems & VERBS) or (bool(stems) and before.tag == "NOUN" and third != plural(before.text) and after in DETERMINERS)

@@ -29,6 +29,8 @@ ORDER = ("number", "size", "age", "shape", "texture", "colour", "material", "nou
 """How attributes follow one another before an object."""
 ADDED = ("size", "shape", "texture", "colour", "material")
 """Groups of which an attribute can be added."""
+JOINTS = 6
+"""How many of the most frequent relations join an object that is added, in turns, beside "and"."""
 AGREEING = re.compile(r"\b(is|are|was|were|has|have|does|do)\b", re.IGNORECASE)
 Address = tuple[int, str, int]
 """Number of a noun phrase from 0, what it is there ("phrase" for all of it, "after" for a word that follows it), and which."""
@@ -61,8 +63,10 @@ def addresses(sentence: Sentence) -> dict[Address, int]:
     return found
 
 
-def moves(sentence: Sentence, vocabulary: Vocabulary, operators: Sequence[str] = OPERATORS) -> Iterator[Move]:
-    """Every move that a sentence offers, some of which turn out to be no edits.
+def sites(
+    sentence: Sentence, vocabulary: Vocabulary, operators: Sequence[str] = OPERATORS
+) -> Iterator[tuple[Move, Sequence[tuple[str, ...]]]]:
+    """Every place where an operator may be at work.
 
     Args:
         sentence: its atoms typed.
@@ -70,7 +74,8 @@ def moves(sentence: Sentence, vocabulary: Vocabulary, operators: Sequence[str] =
         operators: which of swap, replace and add.
 
     Yields:
-        The moves, in the order of the operators and of the places.
+        A move that lacks its words, and the words it can have; one choice of none for a swap. In the order of the operators and
+        of the places; some turn out to be no edits.
     """
     places, listed = addresses(sentence), phrases(sentence)
     if "swap" in operators:
@@ -78,15 +83,15 @@ def moves(sentence: Sentence, vocabulary: Vocabulary, operators: Sequence[str] =
             a, b = sentence.atoms[i], sentence.atoms[j]
             within = one[0] == other[0] and "after" not in (one[1], other[1])
             if (a.kind, a.group) == (b.kind, b.group) and not within:
-                yield Move(operator="swap", kind=a.kind, group=a.group, at=(one, other))
+                yield Move(operator="swap", kind=a.kind, group=a.group, at=(one, other)), [()]
         for p, q in combinations(range(len(listed)), 2):
-            yield Move(operator="swap", kind="object", group="phrase", at=((p, "phrase", 0), (q, "phrase", 0)))
+            yield Move(operator="swap", kind="object", group="phrase", at=((p, "phrase", 0), (q, "phrase", 0))), [()]
     if "replace" in operators:
         of = {phrase.noun: phrase for phrase in listed}
         for at, index in places.items():
             atom = sentence.atoms[index]
-            for new in vocabulary.instead(atom, form(sentence, atom, of.get(index))):
-                yield Move(operator="replace", kind=atom.kind, group=atom.group, at=(at,), words=(new,))
+            words = vocabulary.instead(atom, form(sentence, index, of.get(index)))
+            yield Move(operator="replace", kind=atom.kind, group=atom.group, at=(at,)), [(new,) for new in words]
     if "add" in operators:
         yield from _additions(sentence, listed, vocabulary)
 
@@ -115,7 +120,7 @@ Changes = list[tuple[int, int, Sentence]]
 """As `obvert.composition.phrases.spliced` takes them; none at all is no edit."""
 
 
-def _swap(sentence: Sentence, move: Move, places: dict[Address, int], listed: list[Phrase]) -> Changes:
+def _swap(sentence: Sentence, move: Move, places: dict[Address, int], listed: Sequence[Phrase]) -> Changes:
     first, second = sorted(move.at)
     if move.group == "phrase":
         p, q = listed[first[0]], listed[second[0]]
@@ -129,15 +134,31 @@ def _swap(sentence: Sentence, move: Move, places: dict[Address, int], listed: li
             return []
         to_a, to_b = inflected(b.text, many=plural(a.text)), inflected(a.text, many=plural(b.text))
         return [(a.start, a.stop, word(b, to_a)), (b.start, b.stop, word(a, to_b))]
+    if form(sentence, places[first], None) != form(sentence, places[second], None):
+        return _counts(sentence, a, b, listed) if a.group == "number" else []
     return [(a.start, a.stop, word(b, b.text)), (b.start, b.stop, word(a, a.text))]
 
 
-def _replace(sentence: Sentence, move: Move, places: dict[Address, int], listed: list[Phrase]) -> Changes:
+def _counts(sentence: Sentence, a: Atom, b: Atom, listed: Sequence[Phrase]) -> Changes:
+    """One and many change places, and their objects change number; not where a verb would have to follow."""
+    nouns = [
+        next((sentence.atoms[phrase.noun] for phrase in listed if phrase.start <= number.start < phrase.stop), None)
+        for number in (a, b)
+    ]
+    if None in nouns or _agrees(sentence, 0):
+        return []
+    changes = [(a.start, a.stop, word(b, b.text)), (b.start, b.stop, word(a, a.text))]
+    for noun in (noun for noun in nouns if noun is not None):
+        changes.append((noun.start, noun.stop, word(noun, inflected(noun.text, many=not plural(noun.text)))))
+    return sorted(changes, key=lambda change: change[0])
+
+
+def _replace(sentence: Sentence, move: Move, places: dict[Address, int], listed: Sequence[Phrase]) -> Changes:
     atom = sentence.atoms[places[move.at[0]]]
     return [(atom.start, atom.stop, word(atom, move.words[0]))]
 
 
-def _add(sentence: Sentence, move: Move, places: dict[Address, int], listed: list[Phrase]) -> Changes:
+def _add(sentence: Sentence, move: Move, places: dict[Address, int], listed: Sequence[Phrase]) -> Changes:
     phrase, new = listed[move.at[0][0]], _atom(move.kind, move.group, move.words[-1])
     if move.kind == "attribute":
         held = sentence.atoms[phrase.first : phrase.noun]
@@ -154,21 +175,22 @@ def _add(sentence: Sentence, move: Move, places: dict[Address, int], listed: lis
     return [(phrase.stop, phrase.stop, join([Sentence(text=" "), link, Sentence(text=" "), opening, new]))]
 
 
-def _additions(sentence: Sentence, listed: list[Phrase], vocabulary: Vocabulary) -> Iterator[Move]:
+def _additions(
+    sentence: Sentence, listed: Sequence[Phrase], vocabulary: Vocabulary
+) -> Iterator[tuple[Move, Sequence[tuple[str, ...]]]]:
     for number, phrase in enumerate(listed):
         groups = {atom.group for atom in sentence.atoms[phrase.first : phrase.noun]}
-        for group in ADDED:
-            for new in vocabulary.words.get(("attribute", group, ""), ()) if group not in groups else ():
-                yield Move(operator="add", kind="attribute", group=group, at=((number, "object", 0),), words=(new,))
+        for group in (group for group in ADDED if group not in groups):
+            words = [(new,) for new in vocabulary.words.get(("attribute", group, ""), ())]
+            yield Move(operator="add", kind="attribute", group=group, at=((number, "object", 0),)), words
     if not listed or len(listed) >= vocabulary.objects:
         return
     there = {meaning(sentence.atoms[phrase.noun].text) for phrase in listed}
-    joints = ("and", *vocabulary.words.get(("relation", "spatial", ""), ()))
-    for (kind, group, seen), words in vocabulary.words.items():
-        for turn, new in enumerate(words if kind == "object" and seen in {"counted", "plural"} else ()):
-            if meaning(new) not in there:
-                at, joint = (len(listed) - 1, "object", 0), joints[turn % len(joints)]
-                yield Move(operator="add", kind="object", group=group, at=(at,), words=(joint, new))
+    joints = ("and", *vocabulary.words.get(("relation", "spatial", "object"), ())[:JOINTS])
+    for (kind, group, seen), names in vocabulary.words.items():
+        if kind == "object" and seen in {"counted", "plural"}:
+            turns = [(joints[turn % len(joints)], new) for turn, new in enumerate(names) if meaning(new) not in there]
+            yield Move(operator="add", kind="object", group=group, at=((len(listed) - 1, "object", 0),)), turns
 
 
 def _atom(kind: Kind, group: str, text: str) -> Sentence:
@@ -181,7 +203,7 @@ def _rank(group: str) -> int:
 
 def _form(sentence: Sentence, phrase: Phrase) -> str:
     """The form of a phrase's object; what stands behind any word of pointing or owning counts as counted."""
-    found = form(sentence, sentence.atoms[phrase.noun], phrase)
+    found = form(sentence, phrase.noun, phrase)
     return "counted" if found == "single" else found
 
 

@@ -17,18 +17,19 @@ References:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from obvert.composition.canonical import canonical
-from obvert.composition.moves import OPERATORS, Move, made, moves
+from obvert.composition.explain import Change, explain, one_word
+from obvert.composition.moves import OPERATORS, Move, addresses, made, sites
 from obvert.composition.sentence import Kind, Sentence
 from obvert.composition.vocabulary import Vocabulary
 from obvert.core import ObvertError
 
-__all__ = ["OPERATORS", "Chain", "Edit", "Vocabulary", "chains", "edits"]
+__all__ = ["OPERATORS", "Chain", "Change", "Edit", "Vocabulary", "chains", "edits", "explain", "one_word"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,9 +84,11 @@ def edits(sentence: Sentence, vocabulary: Vocabulary, operators: Sequence[str] =
     """
     _known(operators)
     found: dict[str, Edit] = {}
-    for move in moves(sentence, vocabulary, operators):
-        if (after := made(sentence, move)) is not None and after.text not in found:
-            found[after.text] = _edit(move, sentence, after)
+    for site, options in sites(sentence, vocabulary, operators):
+        for words in options:
+            move = replace(site, words=words)
+            if (after := made(sentence, move)) is not None and after.text not in found:
+                found[after.text] = _edit(move, sentence, after)
     return list(found.values())
 
 
@@ -145,9 +148,9 @@ def _drawn(
     taken: list[Move] = []
     while len(steps) < depth:
         now = steps[-1].after if steps else sentence
-        for move in _shuffled(moves(now, vocabulary, operators), rng):
+        for move in _shuffled(now, vocabulary, rng, operators):
             after = made(now, move)
-            if after is not None and not _undone(sentence, [*taken, move], after, swaps):
+            if after is not None and not _overwrites(now, move, taken) and not _undone(sentence, [*taken, move], after, swaps):
                 steps.append(_edit(move, now, after))
                 taken.append(move)
                 break
@@ -156,16 +159,27 @@ def _drawn(
     return Chain(edits=tuple(steps))
 
 
-def _shuffled(options: Iterable[Move], rng: np.random.Generator) -> Iterator[Move]:
+def _shuffled(sentence: Sentence, vocabulary: Vocabulary, rng: np.random.Generator, operators: Sequence[str]) -> Iterator[Move]:
     """Moves in a random order in which each operator, kind and group comes up as often."""
-    by: defaultdict[tuple[str, str, str], list[Move]] = defaultdict(list)
-    for move in options:
-        by[move.operator, move.kind, move.group].append(move)
-    stacks = [[listed[i] for i in rng.permutation(len(listed))] for listed in by.values()]
+    by: defaultdict[tuple[str, str, str], list[tuple[Move, tuple[str, ...]]]] = defaultdict(list)
+    for site, options in sites(sentence, vocabulary, operators):
+        by[site.operator, site.kind, site.group] += [(site, words) for words in options]
+    stacks = [(listed, rng.permutation(len(listed)).tolist()) for listed in by.values() if listed]
     while stacks:
-        stack = stacks[int(rng.integers(len(stacks)))]
-        yield stack.pop()
-        stacks = [stack for stack in stacks if stack]
+        pick = int(rng.integers(len(stacks)))
+        listed, order = stacks[pick]
+        site, words = listed[order.pop()]
+        yield replace(site, words=words)
+        if not order:
+            del stacks[pick]
+
+
+def _overwrites(now: Sentence, move: Move, taken: Sequence[Move]) -> bool:
+    """Whether a word is replaced that an earlier move has put there."""
+    if move.operator != "replace":
+        return False
+    here = now.atoms[addresses(now)[move.at[0]]].text.lower()
+    return any(here == word.lower() for earlier in taken for word in earlier.words)
 
 
 def _undone(sentence: Sentence, taken: Sequence[Move], after: Sentence, swaps: set[str]) -> bool:

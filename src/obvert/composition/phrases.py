@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from obvert.composition.lexicon import DETERMINERS
 from obvert.composition.sentence import Atom, Sentence
@@ -30,7 +31,8 @@ class Phrase:
     """Which atom of the sentence is its object, and its last."""
 
 
-def phrases(sentence: Sentence) -> list[Phrase]:
+@lru_cache(maxsize=4096)
+def phrases(sentence: Sentence) -> tuple[Phrase, ...]:
     """One for each object of a sentence, in order."""
     found = []
     for noun, atom in enumerate(sentence.atoms):
@@ -46,7 +48,7 @@ def phrases(sentence: Sentence) -> list[Phrase]:
         if opening and determiner:
             start = end + opening.start()
         found.append(Phrase(start=start, stop=atom.stop, determiner=determiner, first=first, noun=noun))
-    return found
+    return tuple(found)
 
 
 def _joined(sentence: Sentence, index: int) -> bool:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from obvert.composition.lexicon import EITHER, FUNCTION, LONGEST, TYPES
+from obvert.composition.lexicon import DETERMINERS, EITHER, FUNCTION, LONGEST, TYPES
 from obvert.composition.sentence import Atom, Kind, Sentence
 
 WORD = re.compile(r"[^\W_]+(?:[-'’./&][^\W_]+)*")
@@ -70,14 +70,18 @@ def _atom(text: str, words: Sequence[Token], at: int) -> tuple[int, Kind | None,
     if kind == "attribute":
         noun = word.tag in NOUNS and not heads and word.text in EITHER
         return (1, "object", "") if noun else (1, "attribute", group)
-    if word.tag == "VERB":
+    if kind == "relation" and heads and at and words[at - 1].text in DETERMINERS:  # an outside restaurant
+        return 1, "attribute", ""
+    if word.tag == "VERB" and not _compound(word, heads):
         return 1, "relation", "action"
     if kind == "relation":
         return 1, "relation", group
     if word.tag in NOUNS:
         return (1, "attribute", "noun") if heads else (1, "object", "")
-    if word.tag in {"ADJ", "NUM"}:
+    if word.tag in {"ADJ", "NUM", "VERB"}:
         return 1, "attribute", "number" if word.tag == "NUM" else ""
+    if word.tag == "ADV" and word.text.endswith("ly"):
+        return 1, "attribute", "manner"
     return 1, ("relation" if word.tag == "ADP" else None), "other" if word.tag == "ADP" else ""
 
 
@@ -86,5 +90,13 @@ def _followed(text: str, words: Sequence[Token], at: int) -> bool:
     if at + 1 >= len(words) or not text[words[at].stop : words[at + 1].start].isspace():
         return False
     following = words[at + 1]
-    listed = TYPES.get(following.text, ("", ""))[0] == "attribute" and following.tag in {"ADJ", "NUM", *NOUNS}
-    return following.tag in NOUNS or (listed and _followed(text, words, at + 1))
+    if following.text in FUNCTION:
+        return False
+    if following.tag in NOUNS:
+        return True
+    return (following.tag in {"ADJ", "NUM"} or _compound(following, True)) and _followed(text, words, at + 1)
+
+
+def _compound(word: Token, heads: bool) -> bool:
+    """Whether a participle belongs to a noun after it: snow covered hills."""
+    return heads and word.tag == "VERB" and word.text.endswith("ed")

@@ -18,12 +18,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from obvert.composition.corpus import Corpus
-from obvert.composition.moves import Move, made, moves
+from obvert.composition.moves import Move, made, sites
 from obvert.composition.sentence import Sentence
 from obvert.composition.vocabulary import Vocabulary
 from obvert.composition.words import words
@@ -33,6 +33,8 @@ Sort = tuple[str, str, str]
 """Operator, kind and group."""
 MOST = 30
 """Words of each place that are put in, the most frequent of the sample."""
+TRIES = 20
+"""Moves of a sort that are tried; where none of them is an edit, the caption counts as offering none."""
 SHOWN = 3
 """Examples kept of what is found, and of what is not."""
 
@@ -94,17 +96,18 @@ def lessons(corpus: Corpus, sentences: Sequence[Sentence], pictures: Sequence[in
     for number, (_, sort, _) in enumerate(drawn):
         by[sort].append(number)
     order = sorted(by, key=lambda sort: (("swap", "replace", "add").index(sort[0]), sort[1], sort[2] != "", -len(by[sort])))
-    return [_lesson(sort, by[sort], sentences, drawn, exact, taught) for sort in order]
+    return [_lesson(sort, rng.permutation(by[sort]), sentences, drawn, exact, taught) for sort in order]
 
 
 def one_of_each(sentence: Sentence, vocabulary: Vocabulary, rng: np.random.Generator) -> Iterator[tuple[Sort, Sentence]]:
     """One legal edit of each sort that a sentence offers, drawn evenly among those of the sort."""
-    by: defaultdict[Sort, list[Move]] = defaultdict(list)
-    for move in moves(sentence, vocabulary):
-        by[move.operator, move.kind, move.group].append(move)
-    for sort, options in by.items():
-        for i in rng.permutation(len(options)):
-            if (after := made(sentence, options[i])) is not None:
+    by: defaultdict[Sort, list[tuple[Move, tuple[str, ...]]]] = defaultdict(list)
+    for site, options in sites(sentence, vocabulary):
+        by[site.operator, site.kind, site.group] += [(site, said) for said in options]
+    for sort, choices in by.items():
+        for i in rng.permutation(len(choices))[:TRIES]:
+            site, said = choices[i]
+            if (after := made(sentence, replace(site, words=said))) is not None:
                 yield sort, after
                 break
 
@@ -126,7 +129,7 @@ def _held(
 
 def _lesson(
     sort: Sort,
-    numbers: Sequence[int],
+    numbers: np.ndarray,
     sentences: Sequence[Sentence],
     drawn: Sequence[tuple[int, Sort, str]],
     exact: np.ndarray,

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from obvert.composition.grammar import fits, form, form_of
+from obvert.composition.grammar import form, form_of, forms
 from obvert.composition.lexicon import GROUPS, meaning
 from obvert.composition.phrases import phrases
 from obvert.composition.sentence import Atom, Kind, Sentence
@@ -45,7 +45,7 @@ class Vocabulary:
             found = {phrase.noun: phrase for phrase in phrases(sentence)}
             objects = max(objects, len(found))
             for index, atom in enumerate(sentence.atoms):
-                counts[atom.kind, atom.group, form(sentence, atom, found.get(index))][_plain(sentence, atom)] += 1
+                counts[atom.kind, atom.group, form(sentence, index, found.get(index))][_plain(sentence, atom)] += 1
         words = {place: tuple(word for word, _ in counted.most_common(most)) for place, counted in counts.items()}
         rich = Counter((kind, group) for (kind, group, _), seen in words.items() for _ in seen)
         more = otherwise.words if otherwise else {}
@@ -65,7 +65,7 @@ class Vocabulary:
         for (kind, group), listed in GROUPS.items():
             for word in listed:
                 if group in FAMILIAR and meaning(word) == word:
-                    words[kind, group, form_of(word, group)].append(word)
+                    words[kind, group, "object" if kind == "relation" else form_of(word, group)].append(word)
         return cls(words={place: tuple(seen) for place, seen in words.items()}, objects=objects)
 
     def instead(self, atom: Atom, form: str) -> list[str]:
@@ -78,15 +78,11 @@ class Vocabulary:
         Returns:
             The words, the most frequent first.
         """
-        found = [
-            word
-            for (kind, group, seen), words in self.words.items()
-            if kind == atom.kind and group == atom.group and fits(seen, form)
-            for word in words
-        ]
-        return [word for word in dict.fromkeys(found) if word.lower() != atom.text.lower()]
+        found = dict.fromkeys(word for seen in forms(form) for word in self.words.get((atom.kind, atom.group, seen), ()))
+        return [word for word in found if word.lower() != atom.text.lower()]
 
 
 def _plain(sentence: Sentence, atom: Atom) -> str:
     opens = not sentence.text[: atom.start].strip()
-    return atom.text.lower() if opens or sentence.text.isupper() else atom.text
+    said = " ".join(atom.text.split())
+    return said.lower() if opens or sentence.text.isupper() else said

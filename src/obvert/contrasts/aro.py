@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from obvert.captions import read_pairs
+from obvert.captions import stream_captions
 from obvert.contrasts._items import Asked, Item, beside, entries, gathered, said
 from obvert.contrasts._order import order
 from obvert.core import Contrast, ContrastSet, ObvertError
@@ -66,7 +66,7 @@ def _genome(root: Path, part: str) -> Iterator[Item]:
 
 
 def _ordered(path: Path, images: Path | None) -> ContrastSet:
-    pairs = read_pairs(path)
+    pairs = list(stream_captions(path))
     contrasts = zip(pairs, order([caption for _, caption in pairs], SEED), strict=True)
     items = [Item(contrast=contrast, asked=(Asked(names=(file,)),)) for (file, _), contrast in contrasts if contrast]
     found = gathered("aro", items, images, measures=("micro",))

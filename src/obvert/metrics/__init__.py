@@ -2,7 +2,7 @@
 pictures, sounds and texts are."""
 
 from obvert.metrics.clip_score import clip_score, clip_scores, paired_cosine
-from obvert.metrics.contrast import Macro, Tally, TwoByTwo, above, by_category, itt, macro, tally, tot, two_by_two, wilson
+from obvert.metrics.contrast import Macro, Tally, TwoByTwo, above, by_category, chosen, itt, macro, tally, tot, two_by_two, wilson
 from obvert.metrics.detection import Detection, detection
 from obvert.metrics.gap import linear_separability, modality_gap
 from obvert.metrics.iteration import cocoercivity, local_spectrum
@@ -48,6 +48,7 @@ __all__ = [
     "bounds_of_quality",
     "by_category",
     "character_error_rate",
+    "chosen",
     "class_score",
     "clip_score",
     "clip_scores",

@@ -60,6 +60,34 @@ def above(high: Tensor, low: Tensor, tolerance: float = 0.0) -> Tensor:
     return torch.where(gap.abs() <= tolerance, shared, (gap > 0).double())
 
 
+def chosen(scores: Sequence[Tensor], right: Sequence[tuple[tuple[int, ...], ...]], tolerance: float = 0.0) -> Tensor:
+    """What items of any shape count: whether each of their pictures has all its right texts above all others.
+
+    Args:
+        scores: of each of N items (P, T), its pictures by its texts.
+        right: of each item, for each picture the texts that are right.
+        tolerance: as in `above`.
+
+    Returns:
+        (N,) float64 in [0, 1]; of crossed items it is the text score.
+
+    Raises:
+        ValueError: scores that do not fit what is right, or what `above` refuses.
+    """
+    alike: dict[tuple[torch.Size, tuple[tuple[int, ...], ...]], list[int]] = {}
+    for row, (one, told) in enumerate(zip(scores, right, strict=True)):
+        if one.ndim != 2 or len(one) != len(told):
+            raise ValueError(f"need scores (P, T) with {len(told)} pictures at {row}, got {tuple(one.shape)}")
+        alike.setdefault((one.shape, told), []).append(row)
+    found = torch.ones(len(scores), dtype=torch.float64)
+    for (shape, told), rows in alike.items():
+        stack = torch.stack([scores[row] for row in rows])
+        for picture, high in enumerate(told):
+            low = [i for i in range(shape[1]) if i not in high]
+            found[rows] *= above(stack[:, picture, list(high)], stack[:, picture, low], tolerance)
+    return found
+
+
 @dataclass(frozen=True, kw_only=True)
 class TwoByTwo:
     """Two pictures with two texts, each (N,) float64."""

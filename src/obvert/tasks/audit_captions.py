@@ -142,13 +142,18 @@ def _row(lesson: Lesson) -> dict[str, Any]:
 
 
 def _lead(tallies: Tallies, taught: Sequence[Lesson], met: Sequence[dict[str, Any]]) -> str:
-    never = [f"{one.operator} {one.kind}" for one in taught if not one.group and not one.taught]
+    sorts = [one for one in taught if not one.group]
+    never = [f"{one.operator} {one.kind}" for one in sorts if not one.taught]
     last = met[-1]
     said = (
         f"{tallies.partners / tallies.captions:.3%} of the captions share their words, in another order, with another caption. "
     )
-    said += f"A batch of {last['batch']} lets an encoder that ignores order lose {last['loss_gap']:.4f} nats at least. "
-    return said + (f"Nothing found that teaches: {', '.join(never)}." if never else "Something teaches each operator and kind.")
+    said += f"In batches of {last['batch']} ignoring order costs {last['loss_gap']:.2g} nats a caption at the optimum. "
+    if len(never) == len(sorts):
+        return said + "No edit that was drawn is taught."
+    return said + (
+        f"No edit drawn of these is taught: {', '.join(never)}." if never else "Edits of every operator and kind are taught."
+    )
 
 
 def _growth(tallies: Tallies) -> Curves:
@@ -237,5 +242,6 @@ BATCHES = (
 )
 EDITS = (
     "Of each caption drawn, one edit of each sort. taught: a swap, where any caption of another picture has the edited bag in "
-    f"another order; otherwise where the edited caption is one of another picture. New words: the {MOST} commonest of a place."
+    f"another order; otherwise where the edited caption is one of another picture. New words: the {MOST} commonest of a place. "
+    "Nothing obliges an encoder to tell what is not taught; one that generalises may."
 )
