@@ -13,7 +13,7 @@ from torch import Tensor
 
 from obvert.zoo.draw import draw
 from obvert.zoo.export import export
-from obvert.zoo.scenes import sample
+from obvert.zoo.scenes import Scene, sample
 from obvert.zoo.training import Report, fit
 from obvert.zoo.words import say, tokenizer
 
@@ -54,18 +54,26 @@ class Recipe(ABC):
             rng: of whatever the loss draws.
         """
 
+    def scenes(self) -> list[Scene]:
+        """The scenes trained on."""
+        return sample(self.pool, seed=self.seed + 1)
+
+    def tell(self, scenes: list[Scene], rng: np.random.Generator) -> list[str]:
+        """A caption for each scene of a batch."""
+        return say(scenes, rng)
+
     def train(self, folder: Path, report: Report | None = None) -> tuple[Any, float]:
         """Train, or go on; returns the model (fp32, eval) and the minutes it took."""
         torch.manual_seed(self.seed)
         model = self.build()
         model.set_attn_implementation("eager")  # on CPUs, much faster than the fused kernel at this size
-        scenes = sample(self.pool, seed=self.seed + 1)
+        scenes = self.scenes()
         drawn = draw(scenes)
 
         def loss(step: int) -> Tensor:
             rng = np.random.default_rng([self.seed, step])
             rows = rng.choice(len(scenes), self.batch, replace=False)
-            texts = say([scenes[i] for i in rows], rng)
+            texts = self.tell([scenes[i] for i in rows], rng)
             return self.loss(model, drawn[torch.from_numpy(rows)].float() / 127.5 - 1, texts, rng)
 
         minutes = fit(model.train(), loss, steps=self.steps, lr=self.lr, folder=folder, recipe=repr(self), report=report)
