@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -49,7 +50,7 @@ class Recipe(ABC):
 
         Args:
             model: as `build` returned it.
-            pictures: (B, 3, 64, 64) in [-1, 1].
+            pictures: what `look` gives of B scenes.
             texts: B captions.
             rng: of whatever the loss draws.
         """
@@ -57,6 +58,11 @@ class Recipe(ABC):
     def scenes(self) -> list[Scene]:
         """The scenes trained on."""
         return sample(self.pool, seed=self.seed + 1)
+
+    def look(self, model: Any, scenes: list[Scene]) -> Callable[[Tensor], Tensor]:
+        """What the loss takes of the scenes of these rows: their pictures, drawn beforehand, (B, 3, 64, 64) in [-1, 1]."""
+        drawn = draw(scenes)
+        return lambda rows: drawn[rows].float() / 127.5 - 1
 
     def tell(self, scenes: list[Scene], rng: np.random.Generator) -> list[str]:
         """A caption for each scene of a batch."""
@@ -68,13 +74,13 @@ class Recipe(ABC):
         model = self.build()
         model.set_attn_implementation("eager")  # on CPUs, much faster than the fused kernel at this size
         scenes = self.scenes()
-        drawn = draw(scenes)
+        look = self.look(model, scenes)
 
         def loss(step: int) -> Tensor:
             rng = np.random.default_rng([self.seed, step])
             rows = rng.choice(len(scenes), self.batch, replace=False)
             texts = self.tell([scenes[i] for i in rows], rng)
-            return self.loss(model, drawn[torch.from_numpy(rows)].float() / 127.5 - 1, texts, rng)
+            return self.loss(model, look(torch.from_numpy(rows)), texts, rng)
 
         minutes = fit(model.train(), loss, steps=self.steps, lr=self.lr, folder=folder, recipe=repr(self), report=report)
         return model.eval(), minutes
