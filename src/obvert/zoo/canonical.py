@@ -38,6 +38,8 @@ class CanonicalRecipe(ClipRecipe):
 
     start: str = "zoo/clip"
     """Embedded model whose image tower it has, locked."""
+    steps: int = 1000
+    """Steps of training: the pictures' features are there already."""
 
     def build(self) -> Any:
         """A CLIP with that image tower and an untrained text tower."""
