@@ -18,7 +18,7 @@ from obvert.core import ObvertError
 
 PARSE = parser("scenes")
 TEXT = "a red circle left of a blue square"
-WORDS = "red blue green circle square star left right above".split()
+WORDS = ["red", "blue", "green", "circle", "square", "star", "left", "right", "above"]
 
 
 def encode(texts: Sequence[str]) -> Tensor:

@@ -5,8 +5,8 @@ From t, each sentence of the beam is edited once more; of all that is new, the b
     argtop_b <F(v), G(op_k ... op_1 t)>,
 
 are kept as negatives of that depth and edited further. Deeper negatives drawn blindly are easier; the search keeps them hard.
-Guards, all by canonical form: no sentence that was met at a smaller depth, the first one included, so that nothing is undone; none
-that only turns a symmetric conjunction or puts a synonym; none that another caption of the same picture says.
+Guards, all by canonical form: no sentence that was met at a smaller depth, the first one included, so that nothing is undone;
+none that only turns a symmetric conjunction or puts a synonym; none that another caption of the same picture says.
 
 References:
     | Token-aware causal representation learning (2025), https://arxiv.org/abs/2510.26302
@@ -123,7 +123,7 @@ class Miner:
 
 
 def allowed(step: int, steps: int, depth: int) -> int:
-    """The curriculum: the greatest depth of negatives at a step from 0, which grows evenly from 1 to `depth` over the training."""
+    """The curriculum: the greatest depth of negatives at a step from 0; it grows evenly from 1 to `depth` over the training."""
     return min(depth, 1 + step * depth // max(1, steps))
 
 

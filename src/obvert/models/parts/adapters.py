@@ -102,6 +102,6 @@ def merged(network: nn.Module) -> dict[str, Tensor]:
     found = {}
     for path, module in network.named_modules():
         if parametrize.is_parametrized(module):
-            for name in module.parametrizations:  # type: ignore[union-attr]
+            for name in module.parametrizations:
                 found[f"{path}.{name}".lstrip(".")] = getattr(module, name).clone()
     return found
