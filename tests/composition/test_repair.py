@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ def test_where_nothing_is_as_near_the_nearest_negatives_are_taken() -> None:
 def test_the_step_size_rises_and_falls() -> None:
     sizes = [share(step, 100) for step in range(100)]
     assert sizes.index(max(sizes)) == 4
-    assert all(a >= b for a, b in zip(sizes[4:], sizes[5:], strict=False))
+    assert all(a >= b for a, b in pairwise(sizes[4:]))
     assert 0.02 <= sizes[-1] < 0.03
 
 

@@ -63,7 +63,7 @@ class Lessons:
 
         Args:
             rng: of the draw.
-            count: lessons; half as many texts to keep are drawn with them.
+            count: lessons; half as many texts to keep are drawn with them, and of a quarter a text that says the same is taken.
             depth: most operators that made a wrong text; where none is so near, the nearest ones are taken.
             wrong: most wrong texts of each picture, beside the other text of its pair.
 
@@ -78,7 +78,7 @@ class Lessons:
             near = [text for text, deep in one.wrong if deep <= max(depth, min(d for _, d in one.wrong))]
             mine = [near[i] for i in rng.permutation(len(near))[:wrong]]
             hard += [[one.texts[1], *mine], [one.texts[0]]] if one.crossed else [mine]
-        again = [(one.texts[0], _pick(rng, one.again)) for one in drawn if one.again]
+        again = [(one.texts[0], _pick(rng, one.again)) for one in drawn if one.again][: max(1, count // 4)]
         kept = [int(i) for i in rng.integers(len(self.kept), size=max(1, count // 2))] if self.kept else []
         return Batch(lessons=drawn, hard=hard, again=again, kept=kept)
 

@@ -1,7 +1,7 @@
 """What a repair is taught and examined on, from the user's own captions, pictures and benchmarks.
 
-Contrasts are cut in halves that share no text and no picture: one is learned from; the other is cut again, for choices and for
-the test. Of captions, hard negatives are mined for the half that is learned from; natural pairs among them are real pairs.
+Contrasts are cut in halves that share no right text and no picture: one is learned from; the other is cut again, for choices and
+for the test. Of captions, hard negatives are mined for the half that is learned from; natural pairs among them are real pairs.
 """
 
 from __future__ import annotations
@@ -99,13 +99,17 @@ def from_contrasts(
 
 
 def _cut(items: list[Contrast], seed: int) -> tuple[list[Contrast], list[Contrast]]:
-    second = halves(items, seed)
+    second = halves([replace(item, texts=_right(item)) for item in items], seed)
     parts = [[item for item, there in zip(items, second, strict=True) if there == wanted] for wanted in (False, True)]
     if not all(parts):
         raise ObvertError(
-            "need contrasts that can be cut in parts without a text or a picture in common, got ones that all hang together"
+            "need contrasts that can be cut in parts that share no right text and no picture, got ones that all hang together"
         )
     return parts[0], parts[1]
+
+
+def _right(item: Contrast) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(item.texts[i] for right in item.right for i in right))
 
 
 def _lessons(seen: Seen, items: list[Contrast], miner: Miner | None, parse: Parser | None) -> Lessons:

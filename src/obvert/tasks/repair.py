@@ -43,11 +43,11 @@ class Repaired:
     """Before and after; the shares that were tried; both models two by two, as an audit has it."""
 
 
-def tunable(model: DualEncoder) -> Tunable:
-    """The model, when its text tower can be tuned; ObvertError otherwise."""
+def tunable(model: DualEncoder, rank: int | None) -> Tunable:
+    """The model, when its text tower can be tuned with changes of that rank; ObvertError otherwise."""
     if not isinstance(model, Tunable):
         raise ObvertError(f"need a CLIP, SigLIP or OpenCLIP to tune its text tower, got {model.card.name}")
-    model.tuning()
+    model.tuning(rank)
     return model
 
 
