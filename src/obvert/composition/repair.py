@@ -44,11 +44,11 @@ class Repair:
     """Of the change of each matrix of the text tower; None for one linear map of its features."""
     pictures: bool | None = None
     """Whether to learn one linear map of the features of pictures, too; where the image tower ends in a matrix when not told."""
-    steps: int = 2000
+    steps: int = 1500
     """Of training."""
     batch: int = 64
     """Lessons in a step, drawn from each category as often."""
-    lr: float = 1.5e-2
+    lr: float = 4e-3
     """Highest step size of Muon, measured as AdamW's; less for checkpoints of many weights, which 1e-3 moves far already."""
     focal: float = 2.0
     """l1, weight of telling a text from its hard negatives."""
