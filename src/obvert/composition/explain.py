@@ -61,12 +61,13 @@ def _blocks(old: list[Token], new: list[Token]) -> list[tuple[int, int, int, int
 
 
 def _content(words: list[Token]) -> Counter[str]:
-    """How often each word occurs that is more than grammar, whatever its number."""
-    return Counter(word.text.removesuffix("s") for word in words if word.text not in FUNCTION)
+    """How often each word occurs that is more than grammar."""
+    return Counter(_plain(word) for word in words if word.text not in FUNCTION)
 
 
 def _plain(word: Token) -> str:
-    return "a" if word.text == "an" else word.text
+    """A word whatever its number: edits inflect what they do not change."""
+    return "a" if word.text == "an" else word.text.removesuffix("s")
 
 
 def _atoms(sentence: Sentence, words: list[Token]) -> list[Atom]:
