@@ -242,3 +242,9 @@ def test_real_captions_keep_their_atoms_in_place(shared_data: Path) -> None:
             assert len(before) == len(after)
             assert before != after
             assert edit.after.text[:1].isupper() == sentence.text[:1].isupper()
+
+
+def test_listed_words_are_kept_in_small_letters_and_names_as_they_are() -> None:
+    words = Vocabulary.of(map(free, ['A sign that says "Big London"', "RED CUPS", "Dogs on a mat"]))
+    held = {word for listed in words.words.values() for word in listed}
+    assert {"big", "London", "red", "cups", "dogs"} <= held

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from obvert.composition.grammar import form, form_of, forms
-from obvert.composition.lexicon import GROUPS, UNNAMED, meaning
+from obvert.composition.lexicon import GROUPS, TYPES, UNNAMED, meaning
 from obvert.composition.phrases import phrases
 from obvert.composition.sentence import Atom, Kind, Sentence
 
@@ -87,4 +87,4 @@ class Vocabulary:
 def _plain(sentence: Sentence, atom: Atom) -> str:
     opens = not sentence.text[: atom.start].strip()
     said = " ".join(atom.text.split())
-    return said.lower() if opens or sentence.text.isupper() else said
+    return said.lower() if opens or sentence.text.isupper() or said.lower() in TYPES else said
