@@ -10,8 +10,8 @@ from obvert.report import Block, Dots, Shares, Table, Text
 from obvert.tasks._audit_answers import SIDES, Pairs
 from obvert.tasks._audit_compare import COMPARED, MEASURES, Scores, series
 from obvert.tasks._audit_probes import MOVED, ORDER
-from obvert.tasks._audit_published import PUBLISHED
 from obvert.tasks._audit_rows import ACCURACY, CHANCE, PAIRS, PARAPHRASES, RECOVERED, grouped, label
+from obvert.tasks._contrast_scores import BENCHMARK
 
 Rows = Sequence[dict[str, Any]]
 COLOURS = {"sees": 2, "outweighed": 5, "misaligned": 4, "visual-blind": 3, "text-blind": 1, "blind": 7}
@@ -130,7 +130,9 @@ CHOICE = (
     "encoder that does not read order. Decidable by words: right and wrong text hold other words. Macro: the plain mean over "
     "categories."
 )
-SCORED = "Ties as they are shared here, and as wrong, as most published code has it."
+SCORED = (
+    "A tie counts its chance; as wrong: as most published code has it. Bag of words: what knows every word and no order reaches."
+)
 PAIRED = "Differences are paired, contrast by contrast, with a 95 % bootstrap interval."
 RATIO = (
     "1 - cos of a text and what an operator makes of it, as a share of that of two unrelated texts; bootstrap intervals. A "
@@ -182,7 +184,13 @@ TABLES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...], str], ...] = (
         ("operator",),
         CHOICE,
     ),
-    (PUBLISHED, "As its publishers score it", ("measure", "value", "ties_as_wrong", "of"), (), SCORED),
+    (
+        BENCHMARK,
+        "As its publishers score it",
+        ("measure", "category", "accuracy", "bag_of_words", "ties", "ties_as_wrong", "items"),
+        ("measure",),
+        SCORED,
+    ),
     (COMPARED, "Compared", ("against", *KIND, "here", "there", "difference", "contrasts"), ("against",), PAIRED),
     (MOVED, "How far a text moves, without pictures", (*KIND, "ratio", "texts"), ("operator",), RATIO),
     (

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from obvert.composition.bag import bag_decidable, ceiling
+from obvert.composition.operators import OPERATORS
 from obvert.core import Contrast, ContrastSet
 from obvert.metrics import bootstrap, by_category, macro, tally, wilson
 from obvert.tasks._audit_answers import MAPS, SIDES, Choices, Pairs
@@ -35,11 +36,12 @@ def label(of: Cell) -> str:
 
 
 def grouped(items: Sequence[Contrast], rows: Iterable[int]) -> dict[Cell, list[int]]:
-    """Places in `rows` by what was done to the contrast there, in the order in which they come."""
+    """Places in `rows` by what was done to the contrast there: swaps, replacements, additions, others; by depth within each."""
     found: dict[Cell, list[int]] = {}
     for place, row in enumerate(rows):
         found.setdefault(cell(items[row]), []).append(place)
-    return found
+    order = {operator: i for i, operator in enumerate(OPERATORS)}
+    return dict(sorted(found.items(), key=lambda entry: (order.get(entry[0][0], len(order)), entry[0][2] or 0)))
 
 
 def accuracy_rows(model: str, contrasts: ContrastSet, found: Choices) -> list[dict[str, Any]]:

@@ -20,14 +20,15 @@ from obvert.core import DualEncoder, Progress
 from obvert.report import Block, Report, Table
 from obvert.store import Run
 from obvert.tasks import _audit_page as page
-from obvert.tasks._audit_answers import choices, false_alarms, mapped, pairs, treated_as_different
+from obvert.tasks._audit_answers import TIE, choices, false_alarms, mapped, nearest_to_each_other, pairs, published
+from obvert.tasks._audit_certificate import certified
 from obvert.tasks._audit_compare import Scores, compared_rows, scores_of
 from obvert.tasks._audit_examples import worst
 from obvert.tasks._audit_material import Material
 from obvert.tasks._audit_probes import alike, moved_rows, order_row
-from obvert.tasks._audit_published import published_rows
 from obvert.tasks._audit_rows import accuracy_rows, pair_rows, paraphrase_rows, recovered_rows
 from obvert.tasks._audit_seen import Seen, see, unread
+from obvert.tasks._contrast_scores import benchmark_rows
 from obvert.tasks.search import meta
 
 TEXTS = "texts"
@@ -39,6 +40,7 @@ def audit(
     material: Material,
     *,
     against: Sequence[DualEncoder | Scores] = (),
+    certify: bool = False,
     run: Run | None = None,
     seed: int = 0,
     progress: Callable[[str], Progress | None] = lambda name: None,
@@ -49,6 +51,7 @@ def audit(
         model: the encoder.
         material: what it is asked.
         against: other models, or what earlier audits of the same material kept.
+        certify: build the encoder that is as good on these captions and blind to their edits.
         run: where finished pieces are kept.
         seed: of every draw.
         progress: gives a progress callback for a name.
@@ -65,14 +68,14 @@ def audit(
         one if isinstance(one, Scores) else _scores(one, material, run.within(f"{i}") if run else None, progress(one.card.name))
         for i, one in enumerate(against)
     ]
-    nearer = treated_as_different(seen, again)
+    nearer = nearest_to_each_other(seen, again)
     rows: list[dict[str, Any]] = []
     if two:
         crossed = [items[row] for row in two.rows]
         rows += pair_rows(name, items, two)
         rows += recovered_rows(name, items, two, mapped(seen, crossed, lessons, seed=seed))
     rows += accuracy_rows(name, contrasts, chosen)
-    rows += published_rows(contrasts, scores, two, nearer)
+    rows += benchmark_rows(name, contrasts, published(seen, contrasts), tolerance=TIE)
     rows += compared_rows(scores, others, items)
     blind = alike(seen, material.captions)
     if not blind:
@@ -81,10 +84,12 @@ def audit(
     rows += paraphrase_rows(name, again, false_alarms(seen, again), nearer)
     counted = {"task": TEXTS, "model": name, **material.counted, "different": len(seen.texts), "end not read": unread(seen)}
     rows.append(counted)
+    proof, shown = certified(seen, items, seed=seed) if certify else ([], [])
     examples = worst(seen, items, chosen)
     blocks: list[Block] = [
         *page.figures(contrasts, two, [scores, *others], rows),
         *page.tables(rows),
+        *shown,
         *([examples] if examples else []),
         Table(title="The texts", rows=[counted], columns=[key for key in counted if key not in ("task", "model")]),
         page.reading(not chosen.rows),
@@ -93,7 +98,7 @@ def audit(
         title=f"Does {name} understand composition?",
         lead=page.lead(name, rows),
         blocks=blocks,
-        rows=rows,
+        rows=[*rows, *proof],
         meta=meta(model, seed) | {"material": material.name, "contrasts": len(items)},
         warnings=_warnings(seen, material, counted, blind=blind, real=two is not None),
     )
