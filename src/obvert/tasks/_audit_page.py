@@ -10,7 +10,7 @@ from obvert.report import Block, Dots, Shares, Table, Text
 from obvert.tasks._audit_answers import SIDES, Pairs
 from obvert.tasks._audit_compare import COMPARED, MEASURES, Scores, series
 from obvert.tasks._audit_probes import MOVED, ORDER
-from obvert.tasks._audit_rows import ACCURACY, CHANCE, PAIRS, PARAPHRASES, RECOVERED, grouped, label
+from obvert.tasks._audit_rows import ACCURACY, CHANCE, PAIRS, PARAPHRASES, RECOVERED, UNDECIDABLE, grouped, label
 from obvert.tasks._contrast_scores import BENCHMARK
 
 Rows = Sequence[dict[str, Any]]
@@ -81,21 +81,25 @@ def brief(rows: Rows) -> list[dict[str, Any]]:
 def lead(name: str, rows: Rows) -> str:
     """The main finding."""
     cells = [row for row in rows if row["task"] == PAIRS and row["operator"] != "all"]
-    if cells:
-        said = {side: [_name(row) for row in cells if row["verdict"] == side] for side in SIDES}
-        good = len(said["sees"])
-        failing = [f"{side}: {', '.join(names)}" for side, names in said.items() if side != "sees" and names]
-        return f"{name} tells {good} of {len(cells)} kinds of pairs apart." + "".join(
-            f" {one[0].upper()}{one[1:]}." for one in failing
-        )
-    whole = next((row for row in rows if row["task"] == ACCURACY and row["atom"] == "micro"), None)
-    if whole:
-        told = f"{name} chooses the right text of {whole['accuracy']:.1%} of the pictures"
-        return f"{told}; a perfect bag of words would choose that of {whole['bag_of_words']:.1%}."
+    whole = {row["atom"]: row for row in rows if row["task"] == ACCURACY and row["operator"] == "all"}
     order = next((row for row in rows if row["task"] == ORDER and row["order_variance"] is not None), None)
-    if order:
-        return f"{name}: the order of the words makes up {order['order_variance']:.1%} of what sets two captions apart."
-    return ""
+    told = []
+    if cells:
+        by = {side: [_name(row) for row in cells if row["verdict"] == side] for side in SIDES}
+        told.append(f"{name} tells {len(by['sees'])} of {len(cells)} kinds of pairs apart.")
+        told += [f"{side.capitalize()}: {', '.join(names)}." for side, names in by.items() if side != "sees" and names]
+    elif whole:
+        of = whole["micro"]
+        told.append(
+            f"{name} chooses the right text of {of['accuracy']:.1%} of the pictures, a bag of words {of['bag_of_words']:.1%}."
+        )
+    elif order:
+        told.append(f"{name}: the order of the words makes up {order['order_variance']:.1%} of what sets two captions apart.")
+    if UNDECIDABLE in whole:
+        told.append(
+            f"Where only the order of the words tells, it chooses the right text of {whole[UNDECIDABLE]['accuracy']:.1%}."
+        )
+    return " ".join(told)
 
 
 def reading(measured_alone: bool) -> Text:

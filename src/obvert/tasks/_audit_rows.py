@@ -17,6 +17,7 @@ from obvert.metrics import bootstrap, by_category, macro, tally, wilson
 from obvert.tasks._audit_answers import MAPS, SIDES, Choices, Pairs
 
 ACCURACY, PAIRS, RECOVERED, PARAPHRASES = "which text is right", "two by two", "recoverability", "paraphrases"
+DECIDABLE, UNDECIDABLE = "decidable by words", "undecidable by words"
 CHANCE = 1 / 6
 """Group score of scores at random."""
 Cell = tuple[str, str, int | None]
@@ -78,7 +79,7 @@ def accuracy_rows(model: str, contrasts: ContrastSet, found: Choices) -> list[di
     means = _macro(contrasts, found, whole)
     if means:
         rows.append(rows[-1] | {"atom": "macro"} | means | {"bag_of_words": _plain_mean(contrasts, found, limit)})
-    for name, mask in (("decidable by words", decidable), ("undecidable by words", ~decidable)):
+    for name, mask in ((DECIDABLE, decidable), (UNDECIDABLE, ~decidable)):
         if mask.any():
             rows.append(told(("all", name, None), mask.nonzero().flatten().tolist()))
     return rows

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from obvert.core import DualEncoder, Progress
+from obvert.core import DualEncoder, ObvertError, Progress
 from obvert.report import Block, Report, Table
 from obvert.store import Run
 from obvert.tasks import _audit_page as page
@@ -25,7 +25,7 @@ from obvert.tasks._audit_certificate import certified
 from obvert.tasks._audit_compare import Scores, compared_rows, scores_of
 from obvert.tasks._audit_examples import worst
 from obvert.tasks._audit_material import Material
-from obvert.tasks._audit_probes import alike, moved_rows, order_row
+from obvert.tasks._audit_probes import moved_rows, order_row
 from obvert.tasks._audit_rows import accuracy_rows, pair_rows, paraphrase_rows, recovered_rows
 from obvert.tasks._audit_seen import Seen, see, unread
 from obvert.tasks._contrast_scores import benchmark_rows
@@ -70,20 +70,23 @@ def audit(
     ]
     nearer = nearest_to_each_other(seen, again)
     rows: list[dict[str, Any]] = []
+    back = mapped(seen, [items[row] for row in two.rows], lessons, seed=seed) if two else {}
     if two:
-        crossed = [items[row] for row in two.rows]
-        rows += pair_rows(name, items, two)
-        rows += recovered_rows(name, items, two, mapped(seen, crossed, lessons, seed=seed))
+        rows += pair_rows(name, items, two) + recovered_rows(name, items, two, back)
     rows += accuracy_rows(name, contrasts, chosen)
     rows += benchmark_rows(name, contrasts, published(seen, contrasts), tolerance=TIE)
     rows += compared_rows(scores, others, items)
-    blind = alike(seen, material.captions)
-    if not blind:
+    said = _warnings(seen, material, two is not None, bool(back))
+    try:
         rows += moved_rows(seen, material)
         rows.append(order_row(seen, material.captions, seed=seed))
+    except ObvertError as error:
+        said.append(f"how far texts move is left out: {error}")
     rows += paraphrase_rows(name, again, false_alarms(seen, again), nearer)
     counted = {"task": TEXTS, "model": name, **material.counted, "different": len(seen.texts), "end not read": unread(seen)}
     rows.append(counted)
+    if cut := counted["end not read"]:
+        said.append(f"of {cut} texts the model does not read the end: they are longer than its context")
     proof, shown = certified(seen, items, seed=seed) if certify else ([], [])
     examples = worst(seen, items, chosen)
     blocks: list[Block] = [
@@ -100,7 +103,7 @@ def audit(
         blocks=blocks,
         rows=[*rows, *proof],
         meta=meta(model, seed) | {"material": material.name, "contrasts": len(items)},
-        warnings=_warnings(seen, material, counted, blind=blind, real=two is not None),
+        warnings=said,
     )
     return report, scores
 
@@ -112,19 +115,18 @@ def _scores(model: DualEncoder, material: Material, run: Run | None, progress: P
     return scores_of(model.card.name, material.digest(), items, choices(seen, items), pairs(seen, items))
 
 
-def _warnings(seen: Seen, material: Material, counted: dict[str, Any], *, blind: bool, real: bool) -> list[str]:
+def _warnings(seen: Seen, material: Material, real: bool, fitted: bool) -> list[str]:
+    """What a reader must know of pictures, captions and pairs."""
     said, items = list(material.warnings), material.contrasts.items
     if lost := sum(bool(item.pictures) and not seen.has(item) for item in items):
         said.append(
             f"{len(seen.broken)} pictures could not be read, the first: {seen.broken[0]}; "
             f"{lost:,} of {len(items):,} contrasts are left out, {len(items) - lost:,} are evaluated"
         )
-    if counted["end not read"]:
-        said.append(f"of {counted['end not read']} texts the model does not read the end: they are longer than its context")
-    if foreign := counted.get("not English"):
+    if foreign := material.counted.get("not English"):
         said.append(f"{foreign} captions do not look English; operators and verdicts are made for English")
-    if blind:
-        said.append("all captions are one to this model: nothing can be said of how far an operator moves a text")
     if not real and seen.pictures:
         said.append("no real pairs, two by two, are at hand: that a wrong text is rejected does not show composition")
+    if real and not fitted:
+        said.append("recoverability is left out: too few pairs that share neither a text nor a picture with the others")
     return said
