@@ -73,7 +73,9 @@ def pairs(seen: Seen, items: Sequence[Contrast]) -> Pairs | None:
         return None
     images, texts = seen.pairs([items[row] for row in rows])
     two = two_by_two(images.double() @ texts.double().transpose(1, 2), TIE)
-    apart = differences(texts, images)
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))  # what lies half the set apart is unrelated
+    mixed = differences(texts[order], images[order])
+    apart = Differences(**{name: value[order.argsort()] for name, value in vars(mixed).items()})
     told = zip(two.group.tolist(), apart.text.tolist(), apart.image.tolist(), apart.cosine.tolist(), strict=True)
     return Pairs(rows=rows, two=two, differences=apart, sides=[_side(*one) for one in told])
 
