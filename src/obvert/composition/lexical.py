@@ -33,7 +33,7 @@ def tagged(words: Sequence[Token]) -> list[Token]:
     """
     found: list[Token] = []
     for at, word in enumerate(words):
-        before, after = found[-1] if found else None, words[at + 1].text if at + 1 < len(words) else ""
+        before, after = found[-1] if found else None, [other.text for other in words[at + 1 : at + 3]]
         joins = word.text == "that" and before is not None and before.tag == "NOUN"  # a shirt that reads
         found.append(replace(word, tag="PRON" if joins else _closed(word.text) or _open(word.text, before, after)))
     return found
@@ -52,14 +52,16 @@ def _closed(word: str) -> str:
     return "ADP" if TYPES.get(word, ("", ""))[0] == "relation" else ""
 
 
-def _open(word: str, before: Token | None, after: str) -> str:
+def _open(word: str, before: Token | None, following: Sequence[str]) -> str:
     """The part of speech of any other word, by its ending and its neighbours."""
+    after, beyond = (*following, "", "")[:2]
     place = before.tag if before is not None else ""
     due = place in {"DET", "ADJ", "NUM"}  # a noun has yet to come
     ends = not after or _closed(after) != "" or after in OPENS_PHRASE  # none comes next
     kind, group = TYPES.get(word, ("", ""))
     if kind == "attribute":
-        named = (due or place in {"ADP", "NOUN"}) and (ends or participle(after)) and word in EITHER
+        joined = after in JOINING and TYPES.get(beyond, ("", ""))[0] == "attribute"  # an orange and white cat
+        named = word in EITHER and (due or place in {"ADP", "NOUN"}) and (ends or participle(after)) and not joined
         return "NOUN" if named else "NUM" if group == "number" else "ADJ"
     if word.endswith("ed") and "-" in word:
         return "ADJ"
@@ -79,7 +81,8 @@ def participle(word: str) -> bool:
 
 def _finite(word: str, before: Token, after: str) -> bool:
     """Whether a word agrees with the noun before it, and is a listed verb or has an object of its own."""
-    many = plural(before.text) or before.tag != "NOUN"
-    third = word.endswith("s") and (not many or after in DETERMINERS)
-    stems = {word[:-1], word[:-2], word[:-3] + "y"} if third else {word} if many else set()
-    return bool(stems & VERBS) or (bool(stems) and before.tag == "NOUN" and third != plural(before.text) and after in DETERMINERS)
+    noun, many = before.tag == "NOUN", plural(before.text)
+    owns = after in DETERMINERS
+    third = word.endswith("s") and (not (noun and many) or owns)
+    stems = {word[:-1], word[:-2], word[:-3] + "y"} if third else {word} if many or not noun else set()
+    return bool(stems & VERBS) or (bool(stems) and noun and third != many and owns)

@@ -73,12 +73,11 @@ def from_spans(text: str, spans: Iterable[tuple[int, int, str] | tuple[int, int,
         said = text[start:stop]
         if kind not in KINDS:
             raise ObvertError(f"need atoms of the kinds {', '.join(KINDS)}, got {kind!r} for {said!r}")
-        listed = TYPES.get(said.lower(), ("", ""))
-        atoms.append(
-            Atom(
-                kind=kind, text=said, start=start, stop=stop, group=group[0] if group else listed[1] if listed[0] == kind else ""
-            )
-        )
+        if not (0 <= start < stop <= len(text) and said.strip()):
+            raise ObvertError(f"need spans of words within the {len(text)} characters of {text[:60]!r}, got {start} to {stop}")
+        known, listed = TYPES.get(said.lower(), ("", ""))
+        named = group[0] if group else listed if known == kind else ""
+        atoms.append(Atom(kind=kind, text=said, start=start, stop=stop, group=named))
     return Sentence(text=text, atoms=tuple(atoms))
 
 

@@ -58,10 +58,8 @@ def typed(text: str, words: Sequence[Token]) -> Sentence:
 
 def _atom(text: str, words: Sequence[Token], at: int) -> tuple[int, Kind | None, str]:
     """How many words the atom that begins here has, its kind if it is one, and its group."""
-    for size in range(min(LONGEST, len(words) - at), 1, -1):
-        phrase = " ".join(word.text for word in words[at : at + size])
-        if phrase in TYPES and " ".join(text[words[at].start : words[at + size - 1].stop].lower().split()) == phrase:
-            return size, *TYPES[phrase]
+    if (size := _phrase(text, words, at)) > 0:
+        return size, *TYPES[" ".join(word.text for word in words[at : at + size])]
     word = words[at]
     kind, group = TYPES.get(word.text, (None, ""))
     heads = _followed(text, words, at)
@@ -85,12 +83,21 @@ def _atom(text: str, words: Sequence[Token], at: int) -> tuple[int, Kind | None,
     return 1, ("relation" if word.tag == "ADP" else None), "other" if word.tag == "ADP" else ""
 
 
+def _phrase(text: str, words: Sequence[Token], at: int) -> int:
+    """How many words the listed phrase of several words that begins here has; 0 where none does."""
+    for size in range(min(LONGEST, len(words) - at), 1, -1):
+        said = " ".join(word.text for word in words[at : at + size])
+        if said in TYPES and " ".join(text[words[at].start : words[at + size - 1].stop].lower().split()) == said:
+            return size
+    return 0
+
+
 def _followed(text: str, words: Sequence[Token], at: int) -> bool:
     """Whether a noun comes next, so that this word belongs to it."""
     if at + 1 >= len(words) or not text[words[at].stop : words[at + 1].start].isspace():
         return False
     following = words[at + 1]
-    if following.text in FUNCTION:
+    if following.text in FUNCTION or _phrase(text, words, at + 1):
         return False
     if following.tag in NOUNS:
         return True
