@@ -101,8 +101,7 @@ def _check(options: Options) -> None:
 
 
 def _material(options: Options) -> Any:
-    from obvert.tasks._audit_captions import from_captions
-    from obvert.tasks._audit_material import from_benchmark, from_scenes
+    from obvert.tasks.audit import from_benchmark, from_captions, from_scenes
 
     if options.benchmark:
         return from_benchmark(options.benchmark, options.root or Path(), options.images)

@@ -9,14 +9,14 @@ from obvert.composition.certificate import Negative
 from obvert.core import Contrast, ObvertError
 from obvert.report import Block
 from obvert.tasks._audit_seen import Seen, key
-from obvert.tasks._certificate import certificate
+from obvert.tasks.certificate import certificate
 
 LEAST = 16
 """Captions that a certificate needs."""
 
 
 def certified(seen: Seen, items: Sequence[Contrast], *, seed: int = 0) -> tuple[list[dict[str, Any]], list[Block]]:
-    """Build the certificate; see `obvert.tasks._certificate`.
+    """Build the certificate; see `obvert.tasks.certificate`.
 
     Args:
         seen: the features.

@@ -97,7 +97,8 @@ def lead(name: str, rows: Rows) -> str:
         told.append(f"{name}: the order of the words makes up {order['order_variance']:.1%} of what sets two captions apart.")
     if UNDECIDABLE in whole:
         told.append(
-            f"Where only the order of the words tells, it chooses the right text of {whole[UNDECIDABLE]['accuracy']:.1%}."
+            f"Where only the order of the words tells, the right text is chosen of {whole[UNDECIDABLE]['accuracy']:.1%} of the "
+            f"pictures; by chance it were {whole[UNDECIDABLE]['bag_of_words']:.1%}."
         )
     return " ".join(told)
 
@@ -111,8 +112,7 @@ VERDICTS = (
     "Shares of pairs, in per cent. Sees: both texts and both pictures are told apart (group score). Of the others: text-blind or "
     "visual-blind, the two texts or the two pictures lie less than a tenth as far apart as unrelated ones; blind, both do; "
     "misaligned, both differ, but not along each other; outweighed, both differ and meet, but by less than what else sets the "
-    "scores apart. The verdict: sees from a half on, below it what most others "
-    "are."
+    "scores apart. The verdict: sees from a half on, below it what most others are."
 )
 DOTS = (
     "With Wilson's 95 % intervals. Bag of words: what a scorer reaches that knows every word and no order, ties at their chance."

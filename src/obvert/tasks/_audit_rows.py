@@ -33,7 +33,7 @@ def cell(item: Contrast) -> Cell:
 def label(of: Cell) -> str:
     """What was done, in words."""
     operator, atom, depth = of
-    return f"{operator} {atom}".strip() + (f", {depth} deep" if depth and depth > 1 else "")
+    return f"{operator} {depth} atoms" if depth and depth > 1 else f"{operator} {atom}".strip()
 
 
 def grouped(items: Sequence[Contrast], rows: Iterable[int]) -> dict[Cell, list[int]]:

@@ -21,16 +21,18 @@ from obvert.report import Block, Report, Table
 from obvert.store import Run
 from obvert.tasks import _audit_page as page
 from obvert.tasks._audit_answers import TIE, choices, false_alarms, mapped, nearest_to_each_other, pairs, published
+from obvert.tasks._audit_captions import from_captions
 from obvert.tasks._audit_certificate import certified
 from obvert.tasks._audit_compare import Scores, compared_rows, scores_of
 from obvert.tasks._audit_examples import worst
-from obvert.tasks._audit_material import Material
+from obvert.tasks._audit_material import Material, from_benchmark, from_scenes
 from obvert.tasks._audit_probes import moved_rows, order_row
 from obvert.tasks._audit_rows import accuracy_rows, pair_rows, paraphrase_rows, recovered_rows
 from obvert.tasks._audit_seen import Seen, see, unread
 from obvert.tasks._contrast_scores import benchmark_rows
 from obvert.tasks.search import meta
 
+__all__ = ["Material", "Scores", "audit", "from_benchmark", "from_captions", "from_scenes"]
 TEXTS = "texts"
 """Task of the row that counts what is odd about the captions."""
 
