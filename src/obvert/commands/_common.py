@@ -179,5 +179,6 @@ def _cell(row: dict[str, Any], key: str) -> str:
     value, interval = row.get(key), row.get(f"{key}_interval")
     if value is None:
         return "–"
-    text = f"{value:.2g}" if key == "seconds_per_query" else f"{value:.3f}" if isinstance(value, float) else str(value)
+    small = key == "seconds_per_query" or (isinstance(value, float) and 0 < abs(value) < 1e-3)
+    text = f"{value:.2g}" if small else f"{value:.3f}" if isinstance(value, float) else str(value)
     return f"{text} [{interval[0]:.3f}, {interval[1]:.3f}]" if interval and key in ("map", "accuracy") else text

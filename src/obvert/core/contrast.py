@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,3 +43,9 @@ class ContrastSet:
     """Items left out since their pictures were not there."""
     notes: tuple[str, ...] = field(default=())
     """What a reader must know of it: what was left out and why."""
+    measures: tuple[str, ...] = ("micro",)
+    """What its publishers report: micro, macro; text, image, group of crossed items; itt, tot; or a name of `together`."""
+    averaged: tuple[str, ...] | None = None
+    """Categories whose plain mean is its macro; all of them when None."""
+    together: Mapping[str, Sequence[tuple[int, ...]]] = field(default_factory=dict)
+    """{measure: rows of items that count as one, right where all of them are}."""

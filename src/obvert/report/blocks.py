@@ -125,6 +125,46 @@ class Histograms:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Dots:
+    """Shares of a few rivals, line by line: a dot with its interval on a track from 0 to 1."""
+
+    title: str
+    labels: Sequence[str]
+    """Of each line."""
+    series: dict[str, Sequence[float]]
+    """Name to its share of each line, in [0, 1]; NaN where it has none."""
+    intervals: dict[str, Sequence[Sequence[float]]] = field(default_factory=dict)
+    """Name of a series to [low, high] of each line."""
+    lines: dict[str, float] = field(default_factory=dict)
+    """Dashed marks on every track."""
+    remarks: Sequence[str] = ()
+    """Said behind each line."""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        _fit(self.title, self.labels, self.remarks, {**self.series, **self.intervals})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shares:
+    """Wholes and what they are made of, line by line: a bar in parts."""
+
+    title: str
+    labels: Sequence[str]
+    """Of each line."""
+    series: dict[str, Sequence[float]]
+    """Name of a part to its share of each line, in [0, 1]."""
+    colours: dict[str, int] = field(default_factory=dict)
+    """Of each part the number of its colour in the page's cycle; the next free one where it is not told."""
+    remarks: Sequence[str] = ()
+    """Said behind each line."""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        _fit(self.title, self.labels, self.remarks, self.series)
+
+
+@dataclass(frozen=True, kw_only=True)
 class GalleryRow:
     """A query, and what was found for it."""
 
@@ -151,7 +191,7 @@ class Text:
     lines: list[str]
 
 
-Block = Table | Curves | Histograms | Gallery | Text
+Block = Table | Curves | Histograms | Dots | Shares | Gallery | Text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,3 +237,9 @@ def show_interval(bounds: Sequence[float] | None) -> str:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _fit(title: str, labels: Sequence[str], remarks: Sequence[str], series: dict[str, Any]) -> None:
+    lengths = {len(labels), len(remarks) or len(labels), *map(len, series.values())}
+    if len(lengths) > 1:
+        raise ValueError(f"the lines of {title!r} mix the lengths {sorted(lengths)}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from obvert.report.blocks import Curves, Histograms
+from obvert.report.blocks import Curves, Dots, Histograms, Shares
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,7 @@ class Key(NamedTuple):
     style: Literal["solid", "dashdot", "dashed", "dotted", "area"]
 
 
-def legend(block: Curves | Histograms, colours: dict[str, int]) -> list[Key]:
+def legend(block: Curves | Histograms | Dots | Shares, colours: dict[str, int]) -> list[Key]:
     """The legend of a figure.
 
     Args:
@@ -46,9 +46,13 @@ def legend(block: Curves | Histograms, colours: dict[str, int]) -> list[Key]:
         One entry for each series, baseline and mark, in the order drawn.
     """
 
-    styles: list[tuple[str, Any]] = [(name, "area" if isinstance(block, Histograms) else "solid") for name in block.series]
+    if isinstance(block, Shares):
+        colours.update(block.colours)
+    styles: list[tuple[str, Any]] = [(name, "solid" if isinstance(block, Curves) else "area") for name in block.series]
+    if isinstance(block, Curves | Dots):
+        styles += [(name, "dashed") for name in block.lines]
     if isinstance(block, Curves):
-        styles += [(name, "dashed") for name in block.lines] + [(name, "dotted") for name in block.marks]
+        styles += [(name, "dotted") for name in block.marks]
     known, used, keys = {colours[name] for name, _ in styles if name in colours}, set[int](), []
     for name, style in styles:
         colour = colours.get(name)

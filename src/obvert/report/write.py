@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from obvert.report.blocks import DASH, Block, Curves, Gallery, Histograms, Report, Table, Text
+from obvert.report.blocks import DASH, Block, Curves, Dots, Gallery, Histograms, Report, Shares, Table, Text
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -130,8 +130,9 @@ def to_html(report: Report) -> str:
     blocks = []
     for number, block in enumerate(report.blocks):
         parts: dict[str, Any] = {"kind": type(block).__name__.lower(), "id": f"b{number}", "block": block}
-        if isinstance(block, Curves | Histograms):
+        if isinstance(block, Curves | Histograms | Dots | Shares):
             parts["keys"] = legend(block, colours)
+        if isinstance(block, Curves | Histograms):
             parts["svg"] = Markup(draw(block, parts["keys"], prefix=parts["id"]))
         blocks.append(parts)
     given = {"report": report, "blocks": blocks, "meta": _plain(report.meta), "dash": DASH}
