@@ -67,12 +67,14 @@ def random_margins(
         (N, depth) means of <F(v), G(t) - G(op^k t)>; NaN where a sentence has no chain.
     """
     rng = np.random.default_rng(seed)
-    ends = [
-        [[chain.after for chain in chains(s, k, vocabulary, rng, count)] for s in sentences] for k in range(1, depth + 1)
-    ]
+    ends = [[[chain.after for chain in chains(s, k, vocabulary, rng, count)] for s in sentences] for k in range(1, depth + 1)]
     own = _similar(pictures, [[s] for s in sentences], encode)
     return torch.stack(
-        [torch.cat([to - near.mean() for to, near in zip(own, _similar(pictures, found, encode), strict=True)]) for found in ends], 1
+        [
+            torch.cat([to - near.mean() for to, near in zip(own, _similar(pictures, found, encode), strict=True)])
+            for found in ends
+        ],
+        1,
     )
 
 

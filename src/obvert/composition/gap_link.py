@@ -4,8 +4,7 @@ At the optimum picture and text features differ by one constant, F(v) = G(t) + D
 
     <F(v) - F(v'), G(t)>  =  <G(t) - G(t'), G(t)>  =  |G(t) - G(t')|^2 / 2      for features of length 1,
 
-which is 0 if G(t) = G(t'): what the texts do not tell apart, no picture can be selected by. The interaction
-s(v, t) + s(v', t') - s(v, t') - s(v', t) = <F(v) - F(v'), G(t) - G(t')> does not depend on Delta at all.
+which is 0 if G(t) = G(t'): what the texts do not tell apart, no picture can be selected by.
 
 References:
     | Token-aware causal representation learning (2025), https://arxiv.org/abs/2510.26302
@@ -15,7 +14,6 @@ References:
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from obvert.core import ObvertError
@@ -66,38 +64,3 @@ def predicted(text: Tensor, text_other: Tensor) -> Tensor:
         (N,) in float64.
     """
     return selected(text, text_other, text)
-
-
-def interaction(image: Tensor, image_other: Tensor, text: Tensor, text_other: Tensor) -> Tensor:
-    """How much nearer both pairs are than both crossed pairs: <F(v) - F(v'), G(t) - G(t')>.
-
-    Args:
-        image: (N, d) features of the pictures.
-        image_other: (N, d) of the other pictures.
-        text: (N, d) of the texts.
-        text_other: (N, d) of the other texts.
-
-    Returns:
-        (N,) in float64; the same whatever constant is added to all pictures, or to all texts.
-    """
-    return selected(image, image_other, text.double() - text_other.double())
-
-
-def gaussian_limit(size: int, correlation: float, temperature: float) -> float:
-    """The limit of InfoNCE less log N for standard normal F and G whose coordinates correlate in pairs.
-
-    Args:
-        size: d, numbers of a feature.
-        correlation: of a coordinate of F with the same of G.
-        temperature: tau.
-
-    Returns:
-        d / (2 tau^2) - d correlation / tau, in nats.
-    """
-    return size / (2 * temperature**2) - size * correlation / temperature
-
-
-def gaussians(count: int, size: int, correlation: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Draw (N, d) such features F and G in float64."""
-    one, other = torch.randn(2, count, size, generator=generator, dtype=torch.float64)
-    return one, correlation * one + (1 - correlation**2) ** 0.5 * other

@@ -15,7 +15,7 @@ References:
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from obvert.core import ObvertError
 
@@ -24,15 +24,15 @@ def info_nce(image: Tensor, text: Tensor, temperature: float) -> Tensor:
     """The symmetric contrastive loss of a batch of pairs.
 
     Args:
-        image: (N, d) features.
-        text: (N, d) features, row by row of the same pairs.
+        image: (..., N, d) features.
+        text: (..., N, d) features, row by row of the same pairs.
         temperature: tau, what inner products are divided by.
 
     Returns:
-        The loss in nats, a scalar.
+        (...) the loss of each batch, in nats.
     """
-    logits = image @ text.T / temperature
-    return (logits.logsumexp(0) + logits.logsumexp(1)).mean() / 2 - logits.diagonal().mean()
+    logits = image @ text.mT / temperature
+    return (logits.logsumexp(-2) + logits.logsumexp(-1)).mean(-1) / 2 - logits.diagonal(dim1=-2, dim2=-1).mean(-1)
 
 
 def limit(image: Tensor, text: Tensor, temperature: float) -> Tensor:
@@ -78,3 +78,23 @@ def floor(shares: Tensor, batch: int) -> float:
     ways = torch.tensor(batch, dtype=torch.float64).lgamma() - (n + 1).lgamma() - (batch - n).lgamma()
     log_chance = ways + torch.xlogy(n, p) + torch.special.xlog1py(batch - 1 - n, -p)
     return float((p * log_chance.exp() * (1 + n).log()).sum())
+
+
+def gaussian_limit(size: int, correlation: float, temperature: float) -> float:
+    """The limit of InfoNCE less log N for standard normal F and G whose coordinates correlate in pairs.
+
+    Args:
+        size: d, numbers of a feature.
+        correlation: of a coordinate of F with the same of G.
+        temperature: tau.
+
+    Returns:
+        d / (2 tau^2) - d correlation / tau, in nats.
+    """
+    return size / (2 * temperature**2) - size * correlation / temperature
+
+
+def gaussians(shape: tuple[int, ...], size: int, correlation: float, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Draw (*shape, d) such features F and G in float64."""
+    one, other = torch.randn(2, *shape, size, generator=generator, dtype=torch.float64)
+    return one, correlation * one + (1 - correlation**2) ** 0.5 * other

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor, nn
@@ -28,7 +29,7 @@ class Encoder(nn.Module):
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            layers = [nn.Linear(*pair) for pair in zip(sizes, sizes[1:], strict=False)]
+            layers = [nn.Linear(*pair) for pair in pairwise(sizes)]
         self.layers = nn.Sequential(*(part for layer in layers for part in (layer, nn.LeakyReLU())))[:-1]
 
     def forward(self, x: Tensor) -> Tensor:

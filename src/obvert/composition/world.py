@@ -24,10 +24,12 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import one_hot
 
+from obvert.composition.gap_link import selected
 from obvert.composition.info_nce import floor, info_nce
 from obvert.composition.scm import Mixing, mixing
 from obvert.composition.training import Encoder, train
 from obvert.core import ObvertError, Progress
+from obvert.metrics.contrast import above, two_by_two
 
 ENCODERS = ("bag of words", "order-aware")
 CANONICAL = "pseudo-optimal"
@@ -37,8 +39,10 @@ BATCH = 128
 """Pairs in a step of the training; the losses are measured at the world's own N."""
 TEMPERATURE = 0.07
 RATE = 3e-3
-BATCHES = 1000
+BATCHES = 500
 """On which a loss is measured."""
+TIED = 1e-6
+"""Inner products that differ by no more are equal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +133,8 @@ def experiment(world: World, *, steps: int = 1000, seed: int = 0, progress: Prog
     inputs = {ENCODERS[0]: world.counts[:, None].expand(-1, world.shares.shape[1], -1), ENCODERS[1]: world.placed}
     for name, said in inputs.items():
         image, text = (
-            Encoder((size, *HIDDEN, FEATURES), 2 * seed + side) for side, size in enumerate((world.placed.shape[2], said.shape[2]))
+            Encoder((size, *HIDDEN, FEATURES), 2 * seed + side)
+            for side, size in enumerate((world.placed.shape[2], said.shape[2]))
         )
 
         def batch(generator: Generator, said: Tensor = said) -> tuple[Tensor, Tensor]:
@@ -156,30 +161,28 @@ def measure(world: World, image: Encoder, texts: Tensor, seed: int) -> dict[str,
         seed: of the pictures; the same for encoders to compare.
 
     Returns:
-        loss: in nats, the mean over batches of N; swap: share of canonical pictures v nearer to their text t than to op t, ties a
-        half; swapped: share of pictures v' of op t nearer to op t; apart: mean |<F(v) - F(v'), G(t)>|.
+        loss: in nats, the mean over batches of N; swap: share of canonical pictures v nearer to their text t than to op t; group:
+        the same and of v' of op t, both ways, two by two; apart: mean |<F(v) - F(v'), G(t)>|. Ties count what chance wins.
     """
     draw = Generator().manual_seed(2 * seed + 1)
-    losses = []
-    for _ in range(BATCHES):
-        drawn = world.draw(world.batch, draw)
-        losses.append(info_nce(image(world.pictures(drawn, draw)), texts.flatten(0, 1)[drawn], TEMPERATURE))
+    drawn = world.draw(BATCHES * world.batch, draw)
+    shown, said = image(world.pictures(drawn, draw)), texts.flatten(0, 1)[drawn]
+    losses = info_nce(shown.unflatten(0, (BATCHES, -1)), said.unflatten(0, (BATCHES, -1)), TEMPERATURE)
     every = torch.arange(world.shares.numel())
-    pictures = image(world.pictures(every, draw)).view_as(texts).double()
-    v, t = pictures[:, :1], texts[:, :1].double()
-    v_swapped, t_swapped = pictures[:, world.swaps], texts[:, world.swaps].double()
+    pictures = image(world.pictures(every, draw)).view_as(texts)
+    v, t = (
+        torch.stack((f[:, :1].expand_as(f[:, world.swaps]), f[:, world.swaps]), 2).flatten(0, 1).double()
+        for f in (pictures, texts)
+    )
+    scores = v @ t.mT
     return {
-        "loss": torch.stack(losses).double().mean(),
-        "swap": _won((v * (t - t_swapped)).sum(-1)),
-        "swapped": _won((v_swapped * (t_swapped - t)).sum(-1)),
-        "apart": ((v - v_swapped) * t).sum(-1).abs().mean(),
+        "loss": losses.double().mean(),
+        "swap": above(scores[:, 0, :1], scores[:, 0, 1:], TIED).mean(),
+        "group": two_by_two(scores, TIED).group.mean(),
+        "apart": selected(v[:, 0], v[:, 1], t[:, 0]).abs().mean(),
     }
 
 
 def _each(text: Encoder, said: Tensor) -> Tensor:
     features: Tensor = text(said.flatten(0, 1)).view(*said.shape[:2], -1)
     return features
-
-
-def _won(margins: Tensor) -> Tensor:
-    return ((margins > 0).double() + (margins == 0).double() / 2).mean()
