@@ -39,8 +39,10 @@ CHAINS = 8
 GAUSSIANS = {"size": 4, "correlation": 0.8}
 TEMPERATURE = 2.0
 """Of the Gaussians, whose features are not of length 1."""
-LARGEST = 4096
+LARGEST = 2048
 """Batch up to which the loss is followed to its limit."""
+PAIRS = 8192
+"""In all batches of one size."""
 NOUNS = ("cat", "dog", "bird", "horse", "sheep")
 
 
@@ -91,7 +93,7 @@ def to_the_limit(seeds: int) -> Rows:
         generator = Generator().manual_seed(seed)
         for power in range(1, LARGEST.bit_length()):
             n = 2**power
-            batches = gaussians((max(1, LARGEST // n), n), **GAUSSIANS, generator=generator)  # type: ignore[arg-type]
+            batches = gaussians((PAIRS // n, n), **GAUSSIANS, generator=generator)  # type: ignore[arg-type]
             found = info_nce(*batches, TEMPERATURE).mean().item() - math.log(n)
             about = {"task": LIMIT, "model": "Gaussians", "features": f"N = {n}", "seed": seed, "N": n}
             rows.append(about | {"loss - log N": found, "limit": limit})
