@@ -25,7 +25,7 @@ def test_r_squared_by_hand() -> None:
 
 
 def test_a_linear_map_is_found_by_both_and_noise_by_neither() -> None:
-    x, noise = drawn(800, 3), drawn(800, 2, seed=1)
+    x, noise = drawn(1200, 3), drawn(1200, 2, seed=1)
     targets = {"linear": x @ drawn(3, 2, seed=2) + 5, "noise": noise, "half": x[:, :2] + noise}
     for regress, least in ((linear, 1 - 1e-9), (kernel, 0.98)):
         found = regress(x, targets)
@@ -35,7 +35,7 @@ def test_a_linear_map_is_found_by_both_and_noise_by_neither() -> None:
 
 
 def test_a_bent_map_is_found_by_the_kernel_alone() -> None:
-    x = drawn(800, 2)
+    x = drawn(1200, 2)
     target = {"bent": (2 * x).cos()}
     assert linear(x, target)["bent"] < 0.05
     assert kernel(x, target)["bent"] > 0.95
@@ -48,16 +48,16 @@ def test_scale_and_place_of_the_features_do_not_matter() -> None:
 
 
 def test_too_few_rows_are_refused() -> None:
-    with pytest.raises(ObvertError, match="8 rows or more"):
-        linear(drawn(7, 2), {"y": drawn(7, 1)})
+    with pytest.raises(ObvertError, match="12 rows or more"):
+        linear(drawn(11, 2), {"y": drawn(11, 1)})
 
 
 def test_a_short_training_shows_its_progress_and_drops_style(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identifiability, "ROWS", 1200)
+    monkeypatch.setattr(identifiability, "ROWS", 1800)
     told: list[tuple[int, int, float]] = []
     found = experiment(scm("sentence"), steps=150, progress=lambda *now: told.append(now))
     assert [(step, steps) for step, steps, _ in told] == [(k, 150) for k in range(EVERY, 151, EVERY)]
-    assert told[-1][2] < told[0][2] - 0.5
+    assert told[-1][2] < told[0][2] - 0.2
     assert set(found) == {f"{s}/{b}/{m}" for s in ("image", "text") for b in BLOCKS for m in ("linear", "kernel", "theory")}
     assert found["text/z_inv/kernel"] > 0.5
     assert found["text/independent style/kernel"] < 0.2 < found["text/dependent style/theory"] < 1
@@ -67,7 +67,7 @@ def test_a_seed_is_a_training() -> None:
     def weights(seed: int) -> Tensor:
         one, other = Encoder((2, 4, 3), 0), Encoder((2, 4, 3), 1)
         x = drawn(64, 2).float()
-        train(one, other, lambda g: (x[torch.randperm(64, generator=g)[:8]],) * 2, steps=3, temperature=0.2, seed=seed)
+        train(one, other, lambda g: (x[torch.randperm(64, generator=g)[:8]],) * 2, steps=3, temperature=0.2, seed=seed, lr=1e-3)
         return one.layers[0].weight.detach()
 
     before = torch.random.get_rng_state()
@@ -81,7 +81,7 @@ def test_features_have_length_one() -> None:
 
 
 @pytest.mark.slow
-def test_the_content_is_identified_within_minutes() -> None:
+def test_the_content_is_identified() -> None:
     found = experiment(scm("sentence"), seed=0)
     assert found["image/z_inv/kernel"] > 0.98
     assert found["text/z_inv/kernel"] > 0.88

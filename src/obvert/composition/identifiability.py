@@ -21,9 +21,10 @@ from obvert.core import ObvertError, Progress
 
 HIDDEN = (96, 96, 96)
 BATCH = 512
-TEMPERATURE = 0.2
-ROWS = 4000
-"""Pairs that the regressions see: three parts of eight to fit, one to choose on, half to test."""
+TEMPERATURE = 0.5
+RATE = 3e-3
+ROWS = 6000
+"""Pairs that the regressions see: a quarter to fit, a twelfth to choose on, the rest to test."""
 WIDTHS = (1.0, 0.25, 0.0625)
 """Of the kernel: its squared width, as a share of the median squared distance."""
 RIDGES = (1e-4, 1e-2, 1.0, 100.0)
@@ -31,7 +32,7 @@ BLOCKS = ("z_inv", "dependent style", "independent style", "residual", "features
 """What is explained by the features; the last one by z_inv in turn."""
 
 
-def experiment(model: SCM, *, steps: int = 2500, seed: int = 0, progress: Progress | None = None) -> dict[str, Tensor]:
+def experiment(model: SCM, *, steps: int = 1500, seed: int = 0, progress: Progress | None = None) -> dict[str, Tensor]:
     """Train two encoders on a model and see what they keep.
 
     Args:
@@ -50,7 +51,7 @@ def experiment(model: SCM, *, steps: int = 2500, seed: int = 0, progress: Progre
         _, pictures, texts = model.draw(BATCH, draw)
         return pictures.x, texts.x
 
-    train(image, text, batch, steps=steps, temperature=TEMPERATURE, seed=2 * seed, progress=progress)
+    train(image, text, batch, steps=steps, temperature=TEMPERATURE, seed=2 * seed, lr=RATE, progress=progress)
     content, *views = model.draw(ROWS, Generator().manual_seed(2 * seed + 1))
     found: dict[str, Tensor] = {}
     for name, side, encoder, view in zip(("image", "text"), (model.image, model.text), (image, text), views, strict=True):
@@ -136,7 +137,7 @@ def r_squared(found: Tensor, true: Tensor) -> float:
 
 
 def _parts(rows: int) -> tuple[Tensor, Tensor, Tensor]:
-    if rows < 8:
-        raise ObvertError(f"need 8 rows or more to fit, choose and test on, got {rows}")
-    fit, choose, test = torch.arange(rows).split((rows * 3 // 8, rows // 2 - rows * 3 // 8, rows - rows // 2))
+    if rows < 12:
+        raise ObvertError(f"need 12 rows or more to fit, choose and test on, got {rows}")
+    fit, choose, test = torch.arange(rows).split((rows // 4, rows // 12, rows - rows // 4 - rows // 12))
     return fit, choose, test

@@ -45,7 +45,7 @@ def train(
     steps: int,
     temperature: float,
     seed: int,
-    lr: float = 1e-3,
+    lr: float,
     progress: Progress | None = None,
 ) -> None:
     """Train both encoders in place with InfoNCE: Adam, its rate falling along a cosine.

@@ -33,7 +33,7 @@ class Size:
 
     seeds: int = 3
     """Seeds, 2 to 10."""
-    steps: int = 2500
+    steps: int = 1500
     """Steps of each training that shows what is identified."""
     world_steps: int = 1000
     """Steps of each training in the composition world."""
