@@ -22,8 +22,8 @@ class Train:
     """Train an embedded model from its recipe. An interrupted training goes on where it stopped."""
 
     name: tyro.conf.Positional[str]
-    """Name of the recipe: clip, clip-smallgap, clip-slip, clip-tau1, clip-tau001, siglip, vae, vae-tiny, diffusion,
-    captioner, captioner-2, speech-recogniser, speech-recogniser-2, speech-synthesiser, vlm, vlm-2."""
+    """Name of the recipe: clip, clip-smallgap, clip-slip, clip-bag, clip-tau1, clip-tau001, siglip, vae, vae-tiny,
+    diffusion, captioner, captioner-2, speech-recogniser, speech-recogniser-2, speech-synthesiser, vlm, vlm-2."""
     out: Path
     """Folder for the finished model; checkpoints lie beside it in OUT.training."""
     steps: int | None = None

@@ -87,7 +87,7 @@ def scene_pairs(count: int, seed: int = TEST) -> tuple[ContrastSet, ContrastSet]
     """
     if count < 1:
         raise ObvertError(f"need a pair or more of each kind, got {count}")
-    found = [pair for i, kind in enumerate(KINDS) for pair in islice(_stream(*kind, seed=(seed, i), most=SCENES * count), count)]
+    found = [pair for i, kind in enumerate(KINDS) for pair in islice(stream(*kind, seed=(seed, i), most=SCENES * count), count)]
     scenes = list(dict.fromkeys(scene for pair in found for scene in _seen(pair)))
     drawn = dict(zip(scenes, draw(scenes), strict=True))
     items = [
@@ -103,12 +103,24 @@ def scene_pairs(count: int, seed: int = TEST) -> tuple[ContrastSet, ContrastSet]
     again = [
         _contrast(pair, (pair.captions[0], told, pair.captions[1]), ((0, 1),), (drawn[pair.before],), how)
         for pair in found
-        for how, told in _again(pair)
+        for how, told in said_again(pair)
     ]
     return ContrastSet(name="Scenes", items=items, measures=()), ContrastSet(name="Scenes", items=again, measures=())
 
 
-def _stream(operator: str, atom: str, depth: int, *, seed: tuple[int, int], most: int) -> Iterator[Pair]:
+def stream(operator: str, atom: str, depth: int, *, seed: tuple[int, int], most: int) -> Iterator[Pair]:
+    """Draw pairs of one of `KINDS`, one after the other.
+
+    Args:
+        operator: swap, replace or add.
+        atom: what it is done to, or `SEVERAL`.
+        depth: how many atoms, one after the other.
+        seed: of the draw.
+        most: scenes looked at; not every one offers a pair.
+
+    Yields:
+        The pairs, every other one told in full.
+    """
     rng = np.random.default_rng(seed)
     for number in range(most):
         before = sample_one(rng, 1 if operator == "add" else 2)
@@ -148,7 +160,8 @@ def _true_of(scene: Scene, mention: Mention) -> set[str]:
     return {_told(scene, mention, turned) for turned in (False, True)}
 
 
-def _again(pair: Pair) -> list[tuple[str, str]]:
+def said_again(pair: Pair) -> list[tuple[str, str]]:
+    """How the caption of the scene before can be said again, `OPENING` or `REVERSED`, and what it is then."""
     mention = pair.mention
     other = OPENINGS[(OPENINGS.index(mention.opening) + 1) % len(OPENINGS)] if mention.opening else OPENINGS[0]
     found = [(OPENING, caption(pair.before, with_(mention, opening=other)))]

@@ -14,6 +14,7 @@ from obvert.core.model import Card, DualEncoder, FeatureMap, Fitted, Modality, R
 from obvert.core.parametrisation import Parametrisation, View
 from obvert.core.reader import Answer, Domain, Reader
 from obvert.core.search import Eval, Field, Map, Objective, ObvertError, Progress, Solution, Solver, Status, Stop, descent
+from obvert.core.tuning import TextTuning, Tunable
 from obvert.core.watermark import Watermark
 from obvert.core.writer import Writer
 
@@ -49,6 +50,8 @@ __all__ = [
     "Stop",
     "Stored",
     "TextSet",
+    "TextTuning",
+    "Tunable",
     "View",
     "Watermark",
     "Writer",

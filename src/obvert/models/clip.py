@@ -16,9 +16,10 @@ from torch import Tensor
 
 from obvert.core import Card, ObvertError
 from obvert.models.parts.dual import Dual, agree
-from obvert.models.parts.folder import opening, read_model, read_preprocess, read_tokenizer
+from obvert.models.parts.folder import opening, read_model, read_preprocess, read_tokenizer, write_model
 from obvert.models.parts.towers import CausalText, VisionTower
 from obvert.models.parts.transformer import Block
+from obvert.models.parts.tuned_text import TextParts
 
 PATCHES = {14: 4, 16: 1, 32: 1}
 """Pseudo-patches of OVI by patch size, as published for ViT-L/14 and ViT-B/32."""
@@ -47,9 +48,9 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
     text, vision = text_tower(model, tokenizer), vision_tower(model)
     context = len(text.positions)
 
-    def texts_to_features(texts: Sequence[str]) -> Tensor:
+    def encode(network: Any, texts: Sequence[str]) -> Tensor:
         ids = tokenizer(list(texts), padding=True, truncation=True, max_length=context, return_tensors="pt").to(device)
-        return model.get_text_features(input_ids=ids["input_ids"], attention_mask=ids["attention_mask"]).pooler_output
+        return network.get_text_features(input_ids=ids["input_ids"], attention_mask=ids["attention_mask"]).pooler_output
 
     return Dual(
         card=card,
@@ -60,11 +61,19 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
         default_patches=PATCHES.get(model.config.vision_config.patch_size, 1),
         preprocess=read_preprocess(folder),
         pixels_to_features=lambda pixels: vision(vision.patchify(pixels)),
-        texts_to_features=texts_to_features,
+        texts_to_features=lambda texts: encode(model, texts),
         tokens_map=text.from_tokens,
         patches_map=vision.from_patches,
         heads=(model.visual_projection.weight.detach(), model.text_projection.weight.detach()),
         parameters=lambda: dict(model.state_dict()),
+        text_parts=TextParts(
+            network=model,
+            pictures="vision_model",
+            words="text_model",
+            head=("text_projection", "weight"),
+            encode=encode,
+            write=lambda network, place: write_model(network, place, folder),
+        ),
     )
 
 

@@ -23,6 +23,7 @@ from obvert.models.parts.dual import Dual, agree
 from obvert.models.parts.preprocess import CLIP_MEAN, CLIP_STD, Preprocess
 from obvert.models.parts.towers import CausalText, VisionTower
 from obvert.models.parts.transformer import Apply, Block, packed
+from obvert.models.parts.tuned_text import TextParts
 
 PATCHES = {(14, 1024): 2}
 """Pseudo-patches of OVI by patch size and width, as published for ViT-L/14; 1 for all others."""
@@ -70,8 +71,10 @@ def load(name: str, device: torch.device, dtype: torch.dtype) -> Dual:
     model.to(device, dtype)
     text, vision = text_tower(model, tokenizer), vision_tower(model)
 
-    def texts_to_features(texts: Sequence[str]) -> Tensor:
-        return model.encode_text(tokenizer(list(texts)).to(device))
+    def encode(network: Any, texts: Sequence[str]) -> Tensor:
+        return network.encode_text(tokenizer(list(texts)).to(device))
+
+    linear = isinstance(model.text_projection, nn.Module)
 
     return Dual(
         card=Card(name=f"open_clip:{name}", family="open-clip", revision=source.revision, sha256=weights_hash(source.folder)),
@@ -82,11 +85,20 @@ def load(name: str, device: torch.device, dtype: torch.dtype) -> Dual:
         default_patches=PATCHES.get((model.visual.patch_size[0], model.visual.conv1.out_channels), 1),
         preprocess=preprocess,
         pixels_to_features=lambda pixels: vision(vision.patchify(pixels)),
-        texts_to_features=texts_to_features,
+        texts_to_features=lambda texts: encode(model, texts),
         tokens_map=text.from_tokens,
         patches_map=vision.from_patches,
         heads=_heads(model),
         parameters=lambda: dict(model.state_dict()),
+        text_parts=TextParts(
+            network=model,
+            pictures="visual",
+            words="transformer",
+            head=("text_projection", "weight") if linear else ("", "text_projection"),
+            rows=linear,
+            encode=encode,
+            write=lambda network, folder: _write(network, folder, source),
+        ),
     )
 
 
@@ -197,6 +209,15 @@ def _read(open_clip: Any, source: Source) -> Any:
         if not isinstance(attention, nn.MultiheadAttention):
             raise ObvertError(f"open_clip blocks with {type(attention).__name__} of its own are not supported; plain ones are")
     return model.requires_grad_(False).eval()
+
+
+def _write(model: Any, folder: Path, source: Source) -> None:
+    """A folder that open_clip and `load` take; the preprocessing in open_clip's words, without where it came from."""
+    from safetensors.torch import save_file
+
+    told = {key: source.preprocess[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in source.preprocess}
+    save_file({name: w.detach().cpu().contiguous() for name, w in model.state_dict().items()}, folder / WEIGHTS[0])
+    (folder / CONFIG).write_text(json.dumps({"model_cfg": source.config, "preprocess_cfg": told}, indent=1))
 
 
 def _refuse(config: dict[str, Any]) -> None:

@@ -70,7 +70,11 @@ def pairs(seen: Seen, items: Sequence[Contrast]) -> Pairs | None:
     rows = [row for row, item in enumerate(items) if item.crossed and seen.has(item)]
     if len(rows) < 2:
         return None
-    images, texts = seen.pairs([items[row] for row in rows])
+    return judged(rows, *seen.pairs([items[row] for row in rows]))
+
+
+def judged(rows: list[int], images: Tensor, texts: Tensor) -> Pairs:
+    """Judge pairs two by two: which contrasts they are, and the (N, 2, d) features of their pictures and texts, N >= 2."""
     two = two_by_two(images.double() @ texts.double().transpose(1, 2), TIE)
     apart = differences(texts, images)
     told = zip(two.group.tolist(), apart.text.tolist(), apart.image.tolist(), apart.cosine.tolist(), strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from obvert.zoo.draw import draw
 from obvert.zoo.export import export
-from obvert.zoo.scenes import sample
+from obvert.zoo.scenes import Scene, sample
 from obvert.zoo.training import Report, fit
 from obvert.zoo.words import say, tokenizer
 
@@ -49,24 +50,37 @@ class Recipe(ABC):
 
         Args:
             model: as `build` returned it.
-            pictures: (B, 3, 64, 64) in [-1, 1].
+            pictures: what `look` gives of B scenes.
             texts: B captions.
             rng: of whatever the loss draws.
         """
+
+    def scenes(self) -> list[Scene]:
+        """The scenes trained on."""
+        return sample(self.pool, seed=self.seed + 1)
+
+    def look(self, model: Any, scenes: list[Scene]) -> Callable[[Tensor], Tensor]:
+        """What the loss takes of the scenes of these rows: their pictures, drawn beforehand, (B, 3, 64, 64) in [-1, 1]."""
+        drawn = draw(scenes)
+        return lambda rows: drawn[rows].float() / 127.5 - 1
+
+    def tell(self, scenes: list[Scene], rng: np.random.Generator) -> list[str]:
+        """A caption for each scene of a batch."""
+        return say(scenes, rng)
 
     def train(self, folder: Path, report: Report | None = None) -> tuple[Any, float]:
         """Train, or go on; returns the model (fp32, eval) and the minutes it took."""
         torch.manual_seed(self.seed)
         model = self.build()
         model.set_attn_implementation("eager")  # on CPUs, much faster than the fused kernel at this size
-        scenes = sample(self.pool, seed=self.seed + 1)
-        drawn = draw(scenes)
+        scenes = self.scenes()
+        look = self.look(model, scenes)
 
         def loss(step: int) -> Tensor:
             rng = np.random.default_rng([self.seed, step])
             rows = rng.choice(len(scenes), self.batch, replace=False)
-            texts = say([scenes[i] for i in rows], rng)
-            return self.loss(model, drawn[torch.from_numpy(rows)].float() / 127.5 - 1, texts, rng)
+            texts = self.tell([scenes[i] for i in rows], rng)
+            return self.loss(model, look(torch.from_numpy(rows)), texts, rng)
 
         minutes = fit(model.train(), loss, steps=self.steps, lr=self.lr, folder=folder, recipe=repr(self), report=report)
         return model.eval(), minutes

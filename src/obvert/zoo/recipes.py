@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
+from obvert.zoo.canonical import CanonicalRecipe
 from obvert.zoo.captioner import CaptionerRecipe
 from obvert.zoo.clip import ClipRecipe
 from obvert.zoo.diffusion import DiffusionRecipe
@@ -34,6 +35,7 @@ RECIPES: dict[str, Trains] = {
     "clip": ClipRecipe(),
     "clip-smallgap": ClipRecipe(learned_temperature=True),
     "clip-slip": SlipRecipe(),
+    "clip-bag": CanonicalRecipe(),
     "clip-tau1": TemperatureRecipe(temperature=1.0),
     "clip-tau001": TemperatureRecipe(temperature=0.01),
     "siglip": SiglipRecipe(),

@@ -1,4 +1,4 @@
-"""The one training loop of the zoo: Muon and AdamW, warm-up and cosines, bf16 autocast, checkpointed, resumable.
+"""The one training loop of the zoo: Muon and AdamW, warm-up and cosines, bf16 where it is fast, checkpointed, resumable.
 
 Muon takes the matrices inside the network, the kernels of convolutions too, as matrices of (out, in x height x width);
 AdamW takes everything else.
@@ -85,7 +85,7 @@ def fit(
         for optimiser in optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = share * group["peak"]
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=computes_bf16(device)):
             value = loss(step)
         for parameter in named.values():
             parameter.grad = None
@@ -105,6 +105,11 @@ def fit(
     for name, mean in means.items():
         moved[name].data.copy_(mean)
     return minutes + _minutes(began)
+
+
+def computes_bf16(device: torch.device) -> bool:
+    """Whether a device computes in bf16 by itself; processors that emulate it take ten times as long as in fp32."""
+    return device.type != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 def falling(step: int, cycle: int) -> float:

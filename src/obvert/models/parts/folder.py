@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,8 @@ from obvert.models.parts.preprocess import Preprocess
 
 TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "*.model")
 """Files of which a tokenizer has one; without any, transformers makes up an empty one."""
+BESIDE = ("*.json", "*.txt", "*.model", "*.jinja")
+"""Files that lie beside the weights."""
 
 
 def read_model(class_name: str, folder: Path, unused: str = "") -> Any:
@@ -45,6 +48,20 @@ def read_model(class_name: str, folder: Path, unused: str = "") -> Any:
     if missing:
         raise ObvertError(f"the weights in {folder} lack {len(missing)} tensors, e.g. {missing[0]}")
     return model.requires_grad_(False).eval()
+
+
+def write_model(model: Any, folder: Path, source: Path) -> None:
+    """Write a transformers model as a folder like the one that it was read from.
+
+    Args:
+        model: written as safetensors with its config.json.
+        folder: written into; must be there.
+        source: whose tokenizer and preprocessing go with it, but not its card, which tells of other weights.
+    """
+    model.save_pretrained(folder)
+    for path in sorted(path for pattern in BESIDE for path in source.glob(pattern)):
+        if path.name != "card.json" and not path.name.endswith(".index.json") and not (folder / path.name).exists():
+            shutil.copyfile(path, folder / path.name)
 
 
 def read_autoencoder(class_name: str, folder: Path) -> Any:

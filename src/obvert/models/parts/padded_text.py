@@ -7,7 +7,7 @@ and is kept.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from torch import Tensor
 
 from obvert.core import Map, ObvertError
 from obvert.models.parts.dual import agree
-from obvert.models.parts.folder import opening, read_tokenizer
+from obvert.models.parts.folder import opening, read_tokenizer, write_model
 from obvert.models.parts.towers import SCALE, at_least_fp32
+from obvert.models.parts.tuned_text import TextParts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +84,17 @@ class PaddedText:
             return at_least_fp32(text.head(text.final_layer_norm(hidden)[:, -1]))
 
         return Map(call=call, shape=(tokens, embedding.shape[1]), scale=SCALE)
+
+    def parts(self, folder: Path) -> TextParts:
+        """What a copy of the tower is made of; the folder is the one that the model was read from."""
+        return TextParts(
+            network=self.model,
+            pictures="vision_model",
+            words="text_model",
+            head=("text_model.head", "weight"),
+            encode=lambda network, texts: replace(self, model=network).features(texts),
+            write=lambda network, place: write_model(network, place, folder),
+        )
 
     @torch.no_grad()
     def check(self) -> None:

@@ -1,0 +1,46 @@
+"""Tuning: a copy of a dual encoder's text tower whose weights may change, while the encoder itself stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+from torch.nn import Parameter
+
+from obvert.core.model import DualEncoder
+
+
+class TextTuning(Protocol):
+    """The text side of a dual encoder under training."""
+
+    def features(self, texts: Sequence[str]) -> Tensor:
+        """Texts -> (B, d) unit norm fp32, with gradients to `parameters`."""
+        ...
+
+    def parameters(self) -> dict[str, Parameter]:
+        """What is trained, by name; the features are those of the encoder until one of them changes."""
+        ...
+
+    def interpolated(self, share: float) -> TextTuning:
+        """Another copy whose weights lie that share of the way from the encoder's to these; 0 is the encoder's."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the encoder with this text tower into a folder that is there, in the format that it came in."""
+        ...
+
+
+@runtime_checkable
+class Tunable(DualEncoder, Protocol):
+    """A dual encoder whose text tower can be tuned."""
+
+    def tuning(self, rank: int | None = None, *, seed: int = 0) -> TextTuning:
+        """A copy of the text tower, with low-rank changes of each of its linear layers, or one linear map of its features.
+
+        Args:
+            rank: of the changes; None for the linear map.
+            seed: of the draw that the changes start from.
+        """
+        ...
