@@ -15,9 +15,10 @@ from obvert.composition.sentence import Sentence
 @pytest.mark.parametrize(
     "words",
     [
-        "an apple", "a cup", "an hour", "a unicorn", "a uniform", "an umbrella", "an unopened box", "an unidentified man", "a one-way street", "an onion",
-        "a European city", "an SUV", "an X-ray", "a TV", "a UFO", "an 8 year old", "an 11th cup", "a 10 inch plate", "an 18 wheeler",
-        "an honest man", "a horse", "a used car", "a utensil", "an upright dog", "a red ring", "an orange ring", "an eye",
+        "an apple", "a cup", "an hour", "a unicorn", "a uniform", "an umbrella", "an unopened box",
+        "an unidentified man", "a one-way street", "an onion", "a European city", "an SUV", "an X-ray", "a TV", "a UFO",
+        "an 8 year old", "an 11th cup", "a 10 inch plate", "an 18 wheeler", "an honest man", "a horse", "a used car",
+        "a utensil", "an upright dog", "a red ring", "an orange ring", "an eye",
     ],
 )  # fmt: skip
 def test_articles_go_by_the_sound(words: str) -> None:

@@ -37,8 +37,8 @@ def canonical(sentence: Sentence) -> str:
     said = [_said(sentence, phrase.start, phrase.stop) for phrase in found]
     for even in (CONJUNCTIONS, EVEN):
         said, links = _merged(said, links, even)
-    if len(said) == 2 and links[1] in CONVERSE and said[0] > said[1]:
-        said, links[1] = said[::-1], CONVERSE[links[1]]
+    if len(said) == 2 and (turned := CONVERSE.get(links[1])) and [*said, links[1]] > [*said[::-1], turned]:
+        said, links[1] = said[::-1], turned
     return "|".join([*(part for pair in zip(links, said, strict=False) for part in pair), links[-1]]).rstrip(" .|")
 
 

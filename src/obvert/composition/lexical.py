@@ -81,7 +81,8 @@ def participle(word: str) -> bool:
 
 def _finite(word: str, before: Token, after: str) -> bool:
     """Whether a word agrees with the noun before it, and is a listed verb or has an object of its own."""
-    many = plural(before.text) or before.tag != "NOUN"
-    third = word.endswith("s") and (not many or after in DETERMINERS)
-    stems = {word[:-1], word[:-2], word[:-3] + "y"} if third else {word} if many else set()
-    return bool(stems & VERBS) or (bool(stems) and before.tag == "NOUN" and third != plural(before.text) and after in DETERMINERS)
+    noun, many = before.tag == "NOUN", plural(before.text)
+    owns = after in DETERMINERS
+    third = word.endswith("s") and (not (noun and many) or owns)
+    stems = {word[:-1], word[:-2], word[:-3] + "y"} if third else {word} if many or not noun else set()
+    return bool(stems & VERBS) or (bool(stems) and noun and third != many and owns)

@@ -46,6 +46,8 @@ VERBS = frozenset(listed("verb base"))
 """Verbs that captions are made of, uninflected."""
 EITHER = frozenset(listed("either"))
 """Attributes that can also be what a phrase is about: an orange, made of glass."""
+UNNAMED = "any"
+"""Group of a word that stands for any other of its kind ("shape"): it takes no place, and nothing takes its own."""
 SYNONYM = {phrase: line[0] for line in _LISTS["synonyms"] for phrase in line[1:]}
 """Of a word or phrase, the one that stands for all of its meaning."""
 CONVERSE = {one: other for line in _LISTS["converses"] for one, other in (line, line[::-1])}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from obvert.composition.lexicon import UNNAMED
 from obvert.composition.sentence import Atom, Kind, Sentence
 from obvert.core import ObvertError
 from obvert.zoo.scenes import COLOURS, OPENINGS, RELATIONS, SHAPES, SIZES, TEXTURES, TONES
@@ -16,7 +17,7 @@ def _one_of(name: str, words: tuple[str, ...]) -> str:
 def _thing(number: int) -> str:
     attributes = {"size": SIZES, "texture": TEXTURES, "colour": COLOURS}
     said = "".join(f"(?:{_one_of(f'{group}_{number}', words)} )?" for group, words in attributes.items())
-    return f"an? {said}(?:{_one_of(f'shape_{number}', SHAPES)}|(?P<any_{number}>shape))"
+    return f"an? {said}(?:{_one_of(f'shape_{number}', SHAPES)}|(?P<{UNNAMED}_{number}>shape))"
 
 
 CAPTION = re.compile(
@@ -24,8 +25,8 @@ CAPTION = re.compile(
     f"(?: on a {_one_of('tone', TONES)} background)?"
 )
 """Each group of the pattern is an atom, named by its own group."""
-KINDS: dict[str, Kind] = {"shape": "object", "any": "object", "spatial": "relation"}
-"""Of the groups that are no attributes. The word "shape" is of the group "any": it says of no thing which it is."""
+KINDS: dict[str, Kind] = {"shape": "object", UNNAMED: "object", "spatial": "relation"}
+"""Of the groups that are no attributes. The word "shape" says of no thing which it is."""
 
 
 def scene_caption(text: str) -> Sentence:

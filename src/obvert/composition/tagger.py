@@ -36,7 +36,7 @@ def tagger() -> Parser:
     Returns:
         The parser: text -> sentence.
     """
-    tag = _loaded()
+    tag = loaded()
 
     def parse(text: str) -> Sentence:
         words = tokens(text)
@@ -46,7 +46,7 @@ def tagger() -> Parser:
 
 
 @cache
-def _loaded() -> Callable[[Sequence[Token]], list[str]]:
+def loaded() -> Callable[[Sequence[Token]], list[str]]:
     try:
         from HanTa.HanoverTagger import HanoverTagger
     except ImportError as error:

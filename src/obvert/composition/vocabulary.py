@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from obvert.composition.grammar import form, form_of, forms
-from obvert.composition.lexicon import GROUPS, meaning
+from obvert.composition.lexicon import GROUPS, TYPES, UNNAMED, meaning
 from obvert.composition.phrases import phrases
 from obvert.composition.sentence import Atom, Kind, Sentence
 
@@ -45,6 +45,8 @@ class Vocabulary:
             found = {phrase.noun: phrase for phrase in phrases(sentence)}
             objects = max(objects, len(found))
             for index, atom in enumerate(sentence.atoms):
+                if atom.group == UNNAMED:
+                    continue
                 counts[atom.kind, atom.group, form(sentence, index, found.get(index))][_plain(sentence, atom)] += 1
         words = {place: tuple(word for word, _ in counted.most_common(most)) for place, counted in counts.items()}
         rich = Counter((kind, group) for (kind, group, _), seen in words.items() for _ in seen)
@@ -85,4 +87,4 @@ class Vocabulary:
 def _plain(sentence: Sentence, atom: Atom) -> str:
     opens = not sentence.text[: atom.start].strip()
     said = " ".join(atom.text.split())
-    return said.lower() if opens or sentence.text.isupper() else said
+    return said.lower() if opens or sentence.text.isupper() or said.lower() in TYPES else said
