@@ -13,19 +13,16 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from obvert.composition.canonical import canonical
-from obvert.composition.operators import OPERATORS, Vocabulary, chains, edits
+from obvert.composition.miner import Encode, Miner
+from obvert.composition.operators import Vocabulary, chains
 from obvert.composition.sentence import Sentence
 from obvert.core import ObvertError
-
-Encode = Callable[[Sequence[str]], Tensor]
-"""Texts to (N, d) features."""
 
 
 def arrangements(atoms: int, depth: int) -> list[int]:
@@ -78,46 +75,24 @@ def random_margins(
     )
 
 
-def hardest_margins(
-    pictures: Tensor,
-    sentences: Sequence[Sentence],
-    encode: Encode,
-    vocabulary: Vocabulary,
-    *,
-    depth: int,
-    beam: int = 4,
-    operators: Sequence[str] = OPERATORS,
-) -> Tensor:
+def hardest_margins(pictures: Tensor, sentences: Sequence[Sentence], encode: Encode, miner: Miner) -> Tensor:
     """Margins of the negatives that a beam search finds most similar to the picture.
 
     Args:
         pictures: (N, d) features.
         sentences: N, each said of its picture.
         encode: the text side of the model.
-        vocabulary: words to replace by and to add.
-        depth: of the deepest, 1 or more.
-        beam: sentences that are kept at each depth and edited further.
-        operators: which of swap, replace and add.
+        miner: the search; its width should hold all edits of a sentence.
 
     Returns:
-        (N, depth) least <F(v), G(t) - G(op^k t)>, of sentences that the search met at no smaller depth; NaN where there is none.
+        (N, depth) least <F(v), G(t) - G(op^k t)> that was found at each depth; NaN where nothing was.
     """
-    own = _similar(pictures, [[s] for s in sentences], encode)
-    met = [{canonical(s)} for s in sentences]
-    edge = [[s] for s in sentences]
-    least = []
-    for _ in range(depth):
-        found: list[list[Sentence]] = []
-        for known, kept in zip(met, edge, strict=True):
-            new: dict[str, Sentence] = {}
-            for edit in (edit for s in kept for edit in edits(s, vocabulary, operators)):
-                new.setdefault(canonical(edit.after), edit.after)
-            found.append([s for key, s in new.items() if key not in known])
-            known |= new.keys()
-        near = _similar(pictures, found, encode)
-        least.append(torch.stack([to[0] - (n.max() if len(n) else torch.nan) for to, n in zip(own, near, strict=True)]))
-        edge = [[new[i] for i in n.argsort(descending=True)[:beam]] for new, n in zip(found, near, strict=True)]
-    return torch.stack(least, 1)
+    own = torch.cat(_similar(pictures, [[s] for s in sentences], encode))
+    nearest = torch.full((len(sentences), miner.depth), torch.nan, dtype=torch.float64)
+    for row, found in enumerate(miner(pictures, sentences, encode)):
+        for negative in reversed(found):  # the hardest of a depth comes first
+            nearest[row, negative.depth - 1] = negative.similarity
+    return own[:, None] - nearest
 
 
 def _similar(pictures: Tensor, sentences: Sequence[Sequence[Sentence]], encode: Encode) -> list[Tensor]:

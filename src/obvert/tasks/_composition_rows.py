@@ -13,6 +13,7 @@ from obvert.composition import identifiability, world
 from obvert.composition.depth import arrangements, hardest_margins, random_margins
 from obvert.composition.gap_link import constant_share, predicted, selected
 from obvert.composition.info_nce import gaussian_limit, gaussians, info_nce
+from obvert.composition.miner import Miner
 from obvert.composition.operators import Vocabulary
 from obvert.composition.orbits import orbit
 from obvert.composition.parsing import from_template, parser
@@ -131,15 +132,15 @@ def by_depth(model: DualEncoder, seeds: int, scenes: int, run: Run | None) -> Ro
     """Margins of drawn negatives and of those that a beam search finds, at each depth."""
     read = parser("scenes")
     vocabulary = Vocabulary.of(read(caption(scene)) for scene in sample(512, HELD_OUT + 300, things=2))
+    miner = Miner(vocabulary=vocabulary, depth=DEPTH)
     rows = []
     for seed in range(seeds):
 
         def make(seed: int = seed) -> dict[str, Tensor]:
             shown = sample(scenes, HELD_OUT + 301 + seed, things=2)
             pictures, said = model.image_features(list(draw(shown).float() / 255)), [read(caption(scene)) for scene in shown]
-            given = pictures, said, model.text_features, vocabulary
-            drawn = random_margins(*given, depth=DEPTH, count=CHAINS, seed=seed)
-            return {DRAWN: drawn, SEARCHED: hardest_margins(*given, depth=DEPTH)}
+            drawn = random_margins(pictures, said, model.text_features, vocabulary, depth=DEPTH, count=CHAINS, seed=seed)
+            return {DRAWN: drawn, SEARCHED: hardest_margins(pictures, said, model.text_features, miner)}
 
         found = _kept(run, f"margins-{seed}", make)
         rows += [
