@@ -48,8 +48,8 @@ def test_scale_and_place_of_the_features_do_not_matter() -> None:
 
 
 def test_too_few_rows_are_refused() -> None:
-    with pytest.raises(ObvertError, match="12 rows or more"):
-        linear(drawn(11, 2), {"y": drawn(11, 1)})
+    with pytest.raises(ObvertError, match="8 rows or more"):
+        linear(drawn(7, 2), {"y": drawn(7, 1)})
 
 
 def test_a_short_training_shows_its_progress_and_drops_style(monkeypatch: pytest.MonkeyPatch) -> None:

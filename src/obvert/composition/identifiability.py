@@ -24,7 +24,7 @@ BATCH = 512
 TEMPERATURE = 0.5
 RATE = 3e-3
 ROWS = 6000
-"""Pairs that the regressions see: a quarter to fit, a twelfth to choose on, the rest to test."""
+"""Pairs that the regressions see: a quarter to fit, a quarter to choose on, half to test."""
 WIDTHS = (1.0, 0.25, 0.0625)
 """Of the kernel: its squared width, as a share of the median squared distance."""
 RIDGES = (1e-4, 1e-2, 1.0, 100.0)
@@ -137,7 +137,7 @@ def r_squared(found: Tensor, true: Tensor) -> float:
 
 
 def _parts(rows: int) -> tuple[Tensor, Tensor, Tensor]:
-    if rows < 12:
-        raise ObvertError(f"need 12 rows or more to fit, choose and test on, got {rows}")
-    fit, choose, test = torch.arange(rows).split((rows // 4, rows // 12, rows - rows // 4 - rows // 12))
+    if rows < 8:
+        raise ObvertError(f"need 8 rows or more to fit, choose and test on, got {rows}")
+    fit, choose, test = torch.arange(rows).split((rows // 4, rows // 4, rows - 2 * (rows // 4)))
     return fit, choose, test
