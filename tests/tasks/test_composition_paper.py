@@ -71,7 +71,12 @@ def test_finished_pieces_are_not_made_again(tmp_path: Path, monkeypatch: pytest.
 def perfect() -> list[dict[str, Any]]:
     """Rows as the theory has them."""
     rows: list[dict[str, Any]] = []
-    theory = {"z_inv": 1.0, "dependent style": 0.5, "independent style": 0.0, "residual": 0.0, "features": 1.0}
+    theory = dict.fromkeys(identifiability.OF_CONTENT, 0.5) | {
+        "z_inv": 1.0,
+        "dependent style": 0.5,
+        "independent style": 0.0,
+        "residual": 0.0,
+    }
     for seed in SEEDS:
         for task in SCMS.values():
             for side in ("image", "text"):

@@ -37,6 +37,8 @@ GAP = "share of the gap that is constant"
 DRAWN, SEARCHED = "drawn", "beam search"
 DEPTH = 3
 """Edits of the deepest negatives."""
+WIDTH = 1000
+"""Edits of a sentence that the search looks at: all of them."""
 CHAINS = 8
 """Drawn of each caption at each depth."""
 GAUSSIANS = {"size": 4, "correlation": 0.8}
@@ -60,7 +62,7 @@ def identified(seeds: int, steps: int, run: Run | None, progress: Watch) -> Rows
                 return identifiability.experiment(scm(kind, seed=seed), steps=steps, seed=seed, progress=watch)
 
             found = _kept(run, f"{kind}-{seed}", make)
-            for side, block in product(SIDES, identifiability.BLOCKS):
+            for side, block in product(SIDES, (*identifiability.BLOCKS, *identifiability.OF_CONTENT)):
                 shares = {measure: found[f"{side}/{block}/{measure}"].item() for measure in ("linear", "kernel", "theory")}
                 about = {"task": task, "model": side, "features": block, "seed": seed}
                 rows.append(about | shares | {"kernel - theory": shares["kernel"] - shares["theory"]})
@@ -132,7 +134,7 @@ def by_depth(model: DualEncoder, seeds: int, scenes: int, run: Run | None) -> Ro
     """Margins of drawn negatives and of those that a beam search finds, at each depth."""
     read = parser("scenes")
     vocabulary = Vocabulary.of(read(caption(scene)) for scene in sample(512, HELD_OUT + 300, things=2))
-    miner = Miner(vocabulary=vocabulary, depth=DEPTH)
+    miner = Miner(vocabulary=vocabulary, depth=DEPTH, width=WIDTH)
     rows = []
     for seed in range(seeds):
 

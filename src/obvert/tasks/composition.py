@@ -87,7 +87,8 @@ def composition(folder: Path, *, size: Size | None = None, run: Run | None = Non
 CLAIMS = "What is found less the bound that the claim names; means over seeds. Unclear: the interval holds 0."
 READING = [
     "R^2 of features: by linear and by kernel ridge regression, on held-out pairs; of dependent style the theory gives what "
-    "z_inv explains of it. The last block is the other way round: z_inv explains the features, so they hold nothing else.",
+    "z_inv explains of it. The last two blocks are what z_inv itself explains: the features, so that they hold nothing else, and "
+    "dependent style, by the same regression from as many pairs, which stays a little below the theory.",
     "A floor is the least loss in nats of an encoder that tells what it can: E log(1 + n), n the pairs of a batch that look the "
     "same to it. At rho = 0 all sentences come in canonical order, and order-aware and bag-of-words encoders have one floor. The "
     "pseudo-optimal encoder reads the order-aware one's text with its words in canonical order.",
