@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from obvert.composition import identifiability
-from obvert.composition.identifiability import BLOCKS, experiment, kernel, linear, r_squared
+from obvert.composition.identifiability import BLOCKS, OF_CONTENT, experiment, kernel, linear, r_squared
 from obvert.composition.scm import scm
 from obvert.composition.training import EVERY, Encoder, train
 from obvert.core import ObvertError
@@ -48,8 +48,8 @@ def test_scale_and_place_of_the_features_do_not_matter() -> None:
 
 
 def test_too_few_rows_are_refused() -> None:
-    with pytest.raises(ObvertError, match="12 rows or more"):
-        linear(drawn(11, 2), {"y": drawn(11, 1)})
+    with pytest.raises(ObvertError, match="8 rows or more"):
+        linear(drawn(7, 2), {"y": drawn(7, 1)})
 
 
 def test_a_short_training_shows_its_progress_and_drops_style(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +58,8 @@ def test_a_short_training_shows_its_progress_and_drops_style(monkeypatch: pytest
     found = experiment(scm("sentence"), steps=150, progress=lambda *now: told.append(now))
     assert [(step, steps) for step, steps, _ in told] == [(k, 150) for k in range(EVERY, 151, EVERY)]
     assert told[-1][2] < told[0][2] - 0.2
-    assert set(found) == {f"{s}/{b}/{m}" for s in ("image", "text") for b in BLOCKS for m in ("linear", "kernel", "theory")}
+    hows, blocks = ("linear", "kernel", "theory"), (*BLOCKS, *OF_CONTENT)
+    assert set(found) == {f"{side}/{block}/{how}" for side in ("image", "text") for block in blocks for how in hows}
     assert found["text/z_inv/kernel"] > 0.5
     assert found["text/independent style/kernel"] < 0.2 < found["text/dependent style/theory"] < 1
 

@@ -24,12 +24,14 @@ BATCH = 512
 TEMPERATURE = 0.5
 RATE = 3e-3
 ROWS = 6000
-"""Pairs that the regressions see: a quarter to fit, a twelfth to choose on, the rest to test."""
+"""Pairs that the regressions see: a quarter to fit, a quarter to choose on, half to test."""
 WIDTHS = (1.0, 0.25, 0.0625)
 """Of the kernel: its squared width, as a share of the median squared distance."""
 RIDGES = (1e-4, 1e-2, 1.0, 100.0)
-BLOCKS = ("z_inv", "dependent style", "independent style", "residual", "features")
-"""What is explained by the features; the last one by z_inv in turn."""
+BLOCKS = ("z_inv", "dependent style", "independent style", "residual")
+"""What the features are asked to explain."""
+OF_CONTENT = ("features, from z_inv", "dependent style, from z_inv")
+"""What z_inv is asked to explain in turn."""
 
 
 def experiment(model: SCM, *, steps: int = 1500, seed: int = 0, progress: Progress | None = None) -> dict[str, Tensor]:
@@ -42,7 +44,7 @@ def experiment(model: SCM, *, steps: int = 1500, seed: int = 0, progress: Progre
         progress: called with steps done, steps in all, the loss.
 
     Returns:
-        "SIDE/BLOCK/MEASURE" -> R^2 in float64, for image and text, for each of `BLOCKS`, and for linear, kernel and theory.
+        "SIDE/BLOCK/HOW" -> R^2 in float64: image or text, one of `BLOCKS` or `OF_CONTENT`, and linear, kernel or theory.
     """
     d = model.image.size
     image, text = (Encoder((3 * d, *HIDDEN, 2 * d), 2 * seed + side) for side in (0, 1))
@@ -57,18 +59,14 @@ def experiment(model: SCM, *, steps: int = 1500, seed: int = 0, progress: Progre
     for name, side, encoder, view in zip(("image", "text"), (model.image, model.text), (image, text), views, strict=True):
         with torch.no_grad():
             features = encoder(view.x)
-        targets = {
-            "z_inv": content,
-            "dependent style": view.dependent,
-            "independent style": view.independent,
-            "residual": view.dependent - view.expected,
-        }
-        theory = dict.fromkeys(BLOCKS, 1.0) | {"independent style": 0.0, "residual": 0.0}
-        theory["dependent style"] = float(side.explained.mean())
-        for measure, regress in (("linear", linear), ("kernel", kernel)):
-            shares = regress(features, targets) | regress(content, {"features": features})
-            found |= {f"{name}/{block}/{measure}": torch.tensor(shares[block], dtype=torch.float64) for block in BLOCKS}
-        found |= {f"{name}/{block}/theory": torch.tensor(theory[block], dtype=torch.float64) for block in BLOCKS}
+        latents = (content, view.dependent, view.independent, view.dependent - view.expected)
+        targets = dict(zip(BLOCKS, latents, strict=True))
+        known = dict(zip(OF_CONTENT, (features, view.dependent), strict=True))
+        explained = float(side.explained.mean())
+        theory = dict(zip((*BLOCKS, *OF_CONTENT), (1.0, explained, 0.0, 0.0, 1.0, explained), strict=True))
+        shares = {how: regress(features, targets) | regress(content, known) for how, regress in REGRESSIONS.items()}
+        for how, values in (shares | {"theory": theory}).items():
+            found |= {f"{name}/{block}/{how}": torch.tensor(value, dtype=torch.float64) for block, value in values.items()}
     return found
 
 
@@ -136,8 +134,11 @@ def r_squared(found: Tensor, true: Tensor) -> float:
     return float((1 - (found - true).square().sum(0) / (true - true.mean(0)).square().sum(0)).mean())
 
 
+REGRESSIONS = {"linear": linear, "kernel": kernel}
+
+
 def _parts(rows: int) -> tuple[Tensor, Tensor, Tensor]:
-    if rows < 12:
-        raise ObvertError(f"need 12 rows or more to fit, choose and test on, got {rows}")
-    fit, choose, test = torch.arange(rows).split((rows // 4, rows // 12, rows - rows // 4 - rows // 12))
+    if rows < 8:
+        raise ObvertError(f"need 8 rows or more to fit, choose and test on, got {rows}")
+    fit, choose, test = torch.arange(rows).split((rows // 4, rows // 4, rows - 2 * (rows // 4)))
     return fit, choose, test

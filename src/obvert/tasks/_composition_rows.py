@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import torch
@@ -29,12 +30,15 @@ Watch = Callable[[str], Progress | None]
 Rows = list[dict[str, Any]]
 SCMS: dict[Kind, str] = {"sentence": "sentence SCM", "tokens": "token SCM"}
 """Kind of the model to the task of its rows."""
+SIDES = ("image", "text")
 RHOS = (0.0, 0.5, 1.0)
 WORLD, LIMIT, LINK, MARGINS, ORBITS = "composition world", "InfoNCE limit", "gap link", "margins by depth", "orbits of swaps"
 GAP = "share of the gap that is constant"
 DRAWN, SEARCHED = "drawn", "beam search"
 DEPTH = 3
 """Edits of the deepest negatives."""
+WIDTH = 1000
+"""Edits of a sentence that the search looks at: all of them."""
 CHAINS = 8
 """Drawn of each caption at each depth."""
 GAUSSIANS = {"size": 4, "correlation": 0.8}
@@ -58,12 +62,10 @@ def identified(seeds: int, steps: int, run: Run | None, progress: Watch) -> Rows
                 return identifiability.experiment(scm(kind, seed=seed), steps=steps, seed=seed, progress=watch)
 
             found = _kept(run, f"{kind}-{seed}", make)
-            rows += [
-                {"task": task, "model": side, "features": block, "seed": seed}
-                | {measure: found[f"{side}/{block}/{measure}"].item() for measure in ("linear", "kernel", "theory")}
-                for side in ("image", "text")
-                for block in identifiability.BLOCKS
-            ]
+            for side, block in product(SIDES, (*identifiability.BLOCKS, *identifiability.OF_CONTENT)):
+                shares = {measure: found[f"{side}/{block}/{measure}"].item() for measure in ("linear", "kernel", "theory")}
+                about = {"task": task, "model": side, "features": block, "seed": seed}
+                rows.append(about | shares | {"kernel - theory": shares["kernel"] - shares["theory"]})
     return rows
 
 
@@ -132,7 +134,7 @@ def by_depth(model: DualEncoder, seeds: int, scenes: int, run: Run | None) -> Ro
     """Margins of drawn negatives and of those that a beam search finds, at each depth."""
     read = parser("scenes")
     vocabulary = Vocabulary.of(read(caption(scene)) for scene in sample(512, HELD_OUT + 300, things=2))
-    miner = Miner(vocabulary=vocabulary, depth=DEPTH)
+    miner = Miner(vocabulary=vocabulary, depth=DEPTH, width=WIDTH)
     rows = []
     for seed in range(seeds):
 
@@ -152,17 +154,12 @@ def by_depth(model: DualEncoder, seeds: int, scenes: int, run: Run | None) -> Ro
 
 
 def orbits() -> Rows:
-    """Sentences that swaps reach, counted, beside the formula."""
+    """Sentences within 0, 1, 2, ... swaps, counted, beside the formula."""
     rows = []
     for n in range(2, len(NOUNS) + 1):
         sentence = from_template(" behind ".join(f"a [object/animal:{noun}]" for noun in NOUNS[:n]))
-        growth = orbit(sentence, n).growth
-        formula = arrangements(n, n)
-        rows += [
-            {"task": ORBITS, "model": "sentences", "features": f"{n} objects, within {k} swaps", "objects": n, "swaps": k}
-            | {"reached": reached, "formula": formula[k] if k < len(formula) else formula[-1]}
-            for k, reached in enumerate(growth)
-        ]
+        about = {"task": ORBITS, "model": "sentences", "features": f"{n} objects"}
+        rows.append(about | {"reached": list(orbit(sentence, n).growth), "formula": arrangements(n, n)})
     return rows
 
 

@@ -12,17 +12,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from obvert.composition.world import ENCODERS
 from obvert.core import ObvertError
 from obvert.models import load_dual
 from obvert.provenance import versions
-from obvert.report import Block, Curves, Report, Table, Text
+from obvert.report import Block, Curves, Dots, Report, Table, Text
 from obvert.store import Run
 from obvert.tasks import _composition_rows as found
 from obvert.tasks._claims import STUDENT, summarise
 from obvert.tasks._composition_claims import judge
-from obvert.tasks._composition_rows import DEPTH, LIMIT, LINK, MARGINS, ORBITS, RHOS, SCMS, WORLD, Rows, Watch
+from obvert.tasks._composition_rows import DEPTH, GAP, LIMIT, LINK, MARGINS, ORBITS, RHOS, SCMS, WORLD, Rows, Watch
 
 MODEL = "zoo/clip"
 
@@ -74,8 +75,8 @@ def composition(folder: Path, *, size: Size | None = None, run: Run | None = Non
         lead=f"{held} of {len(claims)} claims hold here, over {size.seeds} seeds.",
         blocks=[
             Table(title="Claims and what holds here", rows=claims, intervals={"here": "here_interval"}, note=CLAIMS),
-            *tables(means),
             *figures(means),
+            *tables(means),
             Text(title="How to read this", lines=READING),
         ],
         rows=means + told,
@@ -86,19 +87,20 @@ def composition(folder: Path, *, size: Size | None = None, run: Run | None = Non
 CLAIMS = "What is found less the bound that the claim names; means over seeds. Unclear: the interval holds 0."
 READING = [
     "R^2 of features: by linear and by kernel ridge regression, on held-out pairs; of dependent style the theory gives what "
-    "z_inv explains of it. The last block is the other way round: z_inv explains the features, so they hold nothing else.",
+    "z_inv explains of it. The last two blocks are what z_inv itself explains: the features, so that they hold nothing else, and "
+    "dependent style, by the same regression from as many pairs, which stays a little below the theory.",
     "A floor is the least loss in nats of an encoder that tells what it can: E log(1 + n), n the pairs of a batch that look the "
     "same to it. At rho = 0 all sentences come in canonical order, and order-aware and bag-of-words encoders have one floor. The "
     "pseudo-optimal encoder reads the order-aware one's text with its words in canonical order.",
     "Swap: a canonical picture is nearer to its caption than to the swapped one. Group: so is the picture of the swap to its "
     "own, both ways; at rho = 0 nobody has seen such a picture. Apart: how much a text prefers its picture to that of the swap.",
-    "Link: were the gap between pictures and texts one constant, a text would select its picture by half the squared distance of "
-    "the two texts. Texts that are one select nothing.",
+    "Gap link: were the gap between pictures and texts one constant, a text would select its picture, <F(v) - F(v'), G(t)>, by "
+    "half the squared distance of the two texts. Texts that are one select nothing.",
     "Margins by depth: cosine of a held-out scene with its caption less that with what edits make of the caption; a deeper "
     "negative is easier when drawn. A beam search keeps, at each depth, the negatives most similar to the picture.",
 ]
 MEASURES = {
-    **{task: ["linear", "kernel", "theory"] for task in SCMS.values()},
+    **{task: ["linear", "kernel", "theory", "kernel - theory"] for task in SCMS.values()},
     WORLD: ["floor", "loss", "swap", "group", "apart"],
     LIMIT: ["loss - log N", "limit"],
     LINK: ["predicted", "selected"],
@@ -106,6 +108,8 @@ MEASURES = {
     ORBITS: ["reached", "formula"],
 }
 """Task to the columns of its table."""
+EXACT = ("theory", "floor", "limit", "reached", "formula")
+"""Columns that are not measured."""
 
 
 def tables(means: Rows) -> list[Block]:
@@ -118,7 +122,7 @@ def tables(means: Rows) -> list[Block]:
                 title=task[0].upper() + task[1:],
                 rows=mine,
                 columns=[*(["model"] if len({row["model"] for row in mine}) > 1 else []), "features", *columns],
-                intervals={name: f"{name}_interval" for name in columns},
+                intervals={name: f"{name}_interval" for name in columns if name not in EXACT},
                 group=("model",),
             )
         )
@@ -126,57 +130,75 @@ def tables(means: Rows) -> list[Block]:
 
 
 def figures(means: Rows) -> list[Block]:
-    """Losses against rho, the way to the limit, margins and orbits against depth."""
+    """What is identified, losses against rho, the way to the limit, the gap link, margins and orbits against depth."""
 
-    def of(task: str, name: str, measure: str) -> list[float]:
-        return [row[measure] for row in means if row["task"] == task and row["features"] == name]
+    def of(*tasks: str) -> Rows:
+        return [row for row in means if row["task"] in tasks]
 
-    def band(rows: Rows, measures: Sequence[str]) -> tuple[list[float], list[float]]:
-        ends = [row[f"{measure}_interval"] for row in rows for measure in measures]
-        return [low for low, _ in ends], [high for _, high in ends]
+    def band(row: dict[str, Any], measures: Sequence[str]) -> tuple[list[float], list[float]]:
+        return [row[f"{name}_interval"][0] for name in measures], [row[f"{name}_interval"][1] for name in measures]
 
-    limits = [row for row in means if row["task"] == LIMIT]
-    sizes = [float(row["N"]) for row in limits]
-    counted = [row for row in means if row["task"] == ORBITS]
-    margins = [row for row in means if row["task"] == MARGINS]
-    depths = [float(k + 1) for k in range(DEPTH)]
+    depths = MEASURES[MARGINS]
+    limits = of(LIMIT)
+    linked = sorted((row for row in of(LINK) if row["features"] != GAP), key=lambda row: row["predicted"])
+    loss = [("measured", "loss"), ("formula", "floor")]
     return [
+        *(identified(of(task), task) for task in SCMS.values()),
         Curves(
             title="Loss in the composition world",
             x_label="rho, share of free arrangements",
             y_label="InfoNCE (nats)",
-            series={f"{name}, {of_what}": (RHOS, of(WORLD, name, key)) for name in ENCODERS for of_what, key in LOSSES.items()},
-            note="The losses of both encoders and what the formula says: they part where the data ask for the order.",
+            series={
+                f"{name}, {what}": (RHOS, [row[key] for row in of(WORLD) if row["features"] == name])
+                for name in ENCODERS
+                for what, key in loss
+            },
+            note="Losses and what the formula says: they part where the data ask for the order.",
         ),
         Curves(
             title="InfoNCE of Gaussian features less log N",
             x_label="N",
             y_label="nats",
             log_x=True,
-            series={"loss - log N": (sizes, [row["loss - log N"] for row in limits])},
-            bands={"loss - log N": band(limits, ["loss - log N"])},
+            series={"loss - log N": ([float(row["N"]) for row in limits], [row["loss - log N"] for row in limits])},
             lines={"limit": limits[0]["limit"]},
+        ),
+        Curves(
+            title=f"Gap link, {MODEL}",
+            x_label="half the squared distance of the texts",
+            y_label="<F(v) - F(v'), G(t)>",
+            series={
+                key: ([row["predicted"] for row in linked], [row[key] for row in linked]) for key in ("selected", "predicted")
+            },
+            note="A point is a kind of perfect pairs of Scenes; predicted: were the gap one constant.",
         ),
         Curves(
             title=f"Margin against depth, {MODEL}",
             x_label="edits",
             y_label="cosine",
-            series={row["features"]: (depths, [row[name] for name in MEASURES[MARGINS]]) for row in margins},
-            bands={row["features"]: band([row], MEASURES[MARGINS]) for row in margins},
+            series={row["features"]: ([k + 1.0 for k in range(DEPTH)], [row[name] for name in depths]) for row in of(MARGINS)},
+            bands={row["features"]: band(row, depths) for row in of(MARGINS)},
         ),
         Curves(
             title="Sentences within so many swaps",
             x_label="swaps",
             y_label="sentences",
-            series={
-                f"{n} objects": (
-                    [float(row["swaps"]) for row in counted if row["objects"] == n],
-                    [float(row["reached"]) for row in counted if row["objects"] == n],
-                )
-                for n in sorted({row["objects"] for row in counted})
-            },
+            series={row["features"]: ([float(k) for k in range(len(row["reached"]))], row["reached"]) for row in of(ORBITS)},
+            note="As counted; the table has the formula beside it.",
         ),
     ]
 
 
-LOSSES = {"measured": "loss", "formula": "floor"}
+def identified(rows: Rows, task: str) -> Dots:
+    """R^2 of every block beside the theory."""
+    series: dict[str, Sequence[float]] = {
+        "kernel R^2": [max(0.0, row["kernel"]) for row in rows],
+        "theory": [row["theory"] for row in rows],
+    }
+    return Dots(
+        title=f"What is identified, {task}",
+        labels=[f"{row['model']}: {row['features']}" for row in rows],
+        series=series,
+        remarks=[f"{row['kernel']:.3f}, theory {row['theory']:.3f}" for row in rows],
+        note="Below 0 is shown as 0.",
+    )
