@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from obvert.composition.lessons import Lesson, Lessons
-from obvert.composition.repair import TERMS, Repair, share
-from obvert.core import ObvertError, TextTuning
+from obvert.composition.repair import TERMS, Repair, ends_in_matrices, share
+from obvert.core import ObvertError, Tuning
 from obvert.store import Run
 
 TEXTS = ["a red circle left of a blue square", "a blue square left of a red circle"]
@@ -33,7 +33,7 @@ def lessons(clip: Any) -> Lessons:
     return Lessons(image=image, items=items, kept=["a red circle", "a picture of a blue ring"])
 
 
-def weights(tuning: TextTuning) -> Tensor:
+def weights(tuning: Tuning) -> Tensor:
     return torch.cat([p.detach().flatten() for p in tuning.parameters().values()])
 
 
@@ -50,6 +50,14 @@ def test_it_learns_what_only_the_order_tells(clip: Any, lessons: Lessons, rank: 
     assert terms[-5:, 4].mean() < terms[:5, 4].mean()
     assert margin(lessons, tuning.features(TEXTS).detach()) > margin(lessons, clip.text_features(TEXTS))
     assert all(torch.equal(weight, before[name]) for name, weight in clip.parameters().items())
+
+
+def test_pictures_are_mapped_where_the_image_tower_ends_in_a_matrix(clip: Any, lessons: Lessons) -> None:
+    assert ends_in_matrices(clip)
+    for told, mapped in ((None, True), (True, True), (False, False)):
+        tuning, _ = replace(QUICK, steps=2, pictures=told)(clip, lessons)
+        assert ("pictures" in tuning.parameters()) == mapped
+        assert torch.equal(tuning.pictures(lessons.image), lessons.image) != mapped
 
 
 def test_an_interrupted_training_ends_where_it_would_have(

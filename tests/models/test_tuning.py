@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 import obvert
-from obvert.core import ObvertError, TextTuning, Tunable
+from obvert.core import ObvertError, Tunable, Tuning
 
 SOURCES = {
     "clip": tiny.write_clip,
@@ -51,7 +51,7 @@ def rank(request: pytest.FixtureRequest) -> int | None:
     return request.param
 
 
-def trained(tuning: TextTuning, steps: int = 3) -> TextTuning:
+def trained(tuning: Tuning, steps: int = 3) -> Tuning:
     """Driven towards the first axis, so that features clearly differ."""
     optimiser = torch.optim.Adam(tuning.parameters().values(), lr=0.1)
     for _ in range(steps):
@@ -127,6 +127,27 @@ def test_weights_are_interpolated(family: tuple[str, Any], rank: int | None, tmp
         torch.testing.assert_close(places[1][name], old + 0.25 * (places[0][name] - old), rtol=1e-4, atol=1e-5)
 
 
+def test_a_map_of_picture_features_is_folded_in(family: tuple[str, Any], tmp_path: Path) -> None:
+    kind, model = family
+    before, image = tiny.fingerprint(model.parameters()), model.image_features(tiny.pictures())
+    if kind.startswith("siglip"):
+        with pytest.raises(ObvertError, match="need an image tower that ends in a matrix"):
+            model.tuning(2, pictures=True)
+        return
+    tuning = model.tuning(2, pictures=True)
+    assert torch.equal(tuning.pictures(image).detach(), normalize(image, dim=-1))
+    with torch.no_grad():
+        tuning.parameters()["pictures"].add_(0.1 * torch.randn(16, 16, generator=torch.Generator().manual_seed(0)))
+    wanted = tuning.pictures(image).detach()
+    assert (wanted - image).norm(dim=1).min() > 0.05
+    torch.testing.assert_close(tuning.interpolated(0.0).pictures(image).detach(), image)
+    tuning.save(tmp_path)
+    again = obvert.load(f"open_clip:{tmp_path}" if kind == "open-clip" else str(tmp_path), device="cpu")
+    torch.testing.assert_close(again.image_features(tiny.pictures()), wanted, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(again.text_features(tiny.TEXTS), model.text_features(tiny.TEXTS), rtol=1e-4, atol=1e-5)
+    assert tiny.fingerprint(model.parameters()) == before
+
+
 def test_draws_are_seeded(family: tuple[str, Any]) -> None:
     _, model = family
     first, same, other = (trained(model.tuning(2, seed=seed)).features(tiny.TEXTS) for seed in (0, 0, 1))
@@ -152,6 +173,6 @@ def test_other_precisions_and_families_are_refused(tmp_path: Path) -> None:
         obvert.load(str(folder), device="cpu", dtype="bfloat16").tuning()
     import dataclasses
 
-    model = dataclasses.replace(obvert.load(str(folder), device="cpu"), text_parts=None)
+    model = dataclasses.replace(obvert.load(str(folder), device="cpu"), tuned_parts=None)
     with pytest.raises(ObvertError, match="need a CLIP, SigLIP or OpenCLIP"):
         model.tuning(4)

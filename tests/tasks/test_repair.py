@@ -68,7 +68,8 @@ def test_the_zoo_is_repaired_from_end_to_end(clip: Any, tmp_path: Path, capsys: 
     assert again.card.licence == "Apache-2.0"
     assert again.card.notes["repaired"] == "zoo/clip"
     seen = draw(sample(2, 1)).float() / 255
-    torch.testing.assert_close(again.image_features(list(seen)), clip.image_features(list(seen)))
+    moved = (again.image_features(list(seen)) - clip.image_features(list(seen))).norm(dim=1)
+    assert (moved > 0).all()  # by the map of picture features
     assert "unseen arrangements" in (out / "report.html").read_text()
     assert main(["repair", "zoo/clip", *SMALL, "--out", str(out)]) == 2
     assert "--overwrite" in capsys.readouterr().err

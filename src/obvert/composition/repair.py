@@ -1,5 +1,7 @@
 """Repair of a dual encoder: its text tower is tuned on features of pictures that were taken once; the image tower stays.
 
+Where the image tower ends in a matrix, one linear map of the features of pictures is learned besides; it is folded in there.
+
     L = contrastive + l1 focal + l2 apart(t, paraphrase) + l3 apart(T, T_0) + l4 crossed      see `obvert.composition.losses`
 
 Of a real pair, each picture is told from the other text and each text from the other picture. Mined negatives come with a
@@ -26,7 +28,7 @@ from torch import Tensor
 from obvert.composition.lessons import Batch, Lessons
 from obvert.composition.losses import apart, contrastive, crossed, focal
 from obvert.composition.miner import allowed
-from obvert.core import ObvertError, Progress, TextTuning, Tunable
+from obvert.core import DualEncoder, ObvertError, Progress, Tunable, Tuning
 from obvert.store import Run
 
 TERMS = ("contrastive", "focal", "paraphrase", "keep", "crossed")
@@ -40,6 +42,8 @@ class Repair:
 
     rank: int | None = 16
     """Of the change of each matrix of the text tower; None for one linear map of its features."""
+    pictures: bool | None = None
+    """Whether to learn one linear map of the features of pictures, too; where the image tower ends in a matrix when not told."""
     steps: int = 2000
     """Of training."""
     batch: int = 64
@@ -74,7 +78,7 @@ class Repair:
 
     def __call__(
         self, model: Tunable, lessons: Lessons, *, run: Run | None = None, progress: Progress | None = None
-    ) -> tuple[TextTuning, Tensor]:
+    ) -> tuple[Tuning, Tensor]:
         """Tune a copy of a model's text tower.
 
         Args:
@@ -91,7 +95,8 @@ class Repair:
         """
         if not hasattr(torch.optim, "Muon"):
             raise ObvertError(f"need torch 2.9 or later for Muon to train, got {torch.__version__}")
-        tuning = model.tuning(self.rank, seed=self.seed)
+        pictures = ends_in_matrices(model) if self.pictures is None else self.pictures
+        tuning = model.tuning(self.rank, pictures=pictures, seed=self.seed)
         named = tuning.parameters()
         optimiser = torch.optim.Muon(named.values(), lr=self.lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
         kept = model.text_features(lessons.kept)
@@ -123,7 +128,7 @@ class Repair:
             seen.append(piece["terms"])
         return tuning, torch.cat(seen)
 
-    def _terms(self, tuning: TextTuning, image: Tensor, kept: Tensor, batch: Batch, lessons: Lessons) -> Tensor:
+    def _terms(self, tuning: Tuning, image: Tensor, kept: Tensor, batch: Batch, lessons: Lessons) -> Tensor:
         """(5,) the terms, unweighted."""
         hard = [text for mine in batch.hard for text in mine]
         still = [lessons.kept[i] for i in batch.kept]
@@ -134,7 +139,7 @@ class Repair:
         def told(texts: list[str]) -> Tensor:
             return features[[rows[text] for text in texts]]
 
-        pictures, texts = image[batch.pictures], told(batch.texts)
+        pictures, texts = tuning.pictures(image[batch.pictures]), told(batch.texts)
         own = set(batch.texts)
         pairs = torch.tensor(batch.pairs, dtype=torch.int64)[:, None] + torch.arange(2)
         flat, other = pairs.flatten(), pairs.flip(1).flatten()
@@ -152,6 +157,15 @@ class Repair:
 
     def _total(self, terms: Tensor) -> Tensor:
         return (terms * terms.new_tensor((1.0, self.focal, self.paraphrase, self.keep, self.crossed))).sum()
+
+
+def ends_in_matrices(model: DualEncoder) -> bool:
+    """Whether both towers of a model end in a matrix."""
+    try:
+        model.projections()
+    except ObvertError:
+        return False
+    return True
 
 
 def share(step: int, steps: int) -> float:

@@ -14,7 +14,7 @@ from obvert.core.model import Card, DualEncoder, FeatureMap, Fitted, Modality, R
 from obvert.core.parametrisation import Parametrisation, View
 from obvert.core.reader import Answer, Domain, Reader
 from obvert.core.search import Eval, Field, Map, Objective, ObvertError, Progress, Solution, Solver, Status, Stop, descent
-from obvert.core.tuning import TextTuning, Tunable
+from obvert.core.tuning import Tunable, Tuning
 from obvert.core.watermark import Watermark
 from obvert.core.writer import Writer
 
@@ -50,8 +50,8 @@ __all__ = [
     "Stop",
     "Stored",
     "TextSet",
-    "TextTuning",
     "Tunable",
+    "Tuning",
     "View",
     "Watermark",
     "Writer",

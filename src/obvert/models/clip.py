@@ -19,7 +19,7 @@ from obvert.models.parts.dual import Dual, agree
 from obvert.models.parts.folder import opening, read_model, read_preprocess, read_tokenizer, write_model
 from obvert.models.parts.towers import CausalText, VisionTower
 from obvert.models.parts.transformer import Block
-from obvert.models.parts.tuned_text import TextParts
+from obvert.models.parts.tuning import Head, TunedParts
 
 PATCHES = {14: 4, 16: 1, 32: 1}
 """Pseudo-patches of OVI by patch size, as published for ViT-L/14 and ViT-B/32."""
@@ -66,11 +66,12 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
         patches_map=vision.from_patches,
         heads=(model.visual_projection.weight.detach(), model.text_projection.weight.detach()),
         parameters=lambda: dict(model.state_dict()),
-        text_parts=TextParts(
+        tuned_parts=TunedParts(
             network=model,
             pictures="vision_model",
             words="text_model",
-            head=("text_projection", "weight"),
+            head=Head(module="text_projection"),
+            picture_head=Head(module="visual_projection"),
             encode=encode,
             write=lambda network, place: write_model(network, place, folder),
         ),

@@ -23,7 +23,7 @@ from obvert.models.parts.dual import Dual, agree
 from obvert.models.parts.preprocess import CLIP_MEAN, CLIP_STD, Preprocess
 from obvert.models.parts.towers import CausalText, VisionTower
 from obvert.models.parts.transformer import Apply, Block, packed
-from obvert.models.parts.tuned_text import TextParts
+from obvert.models.parts.tuning import Head, TunedParts
 
 PATCHES = {(14, 1024): 2}
 """Pseudo-patches of OVI by patch size and width, as published for ViT-L/14; 1 for all others."""
@@ -90,12 +90,12 @@ def load(name: str, device: torch.device, dtype: torch.dtype) -> Dual:
         patches_map=vision.from_patches,
         heads=_heads(model),
         parameters=lambda: dict(model.state_dict()),
-        text_parts=TextParts(
+        tuned_parts=TunedParts(
             network=model,
             pictures="visual",
             words="transformer",
-            head=("text_projection", "weight") if linear else ("", "text_projection"),
-            rows=linear,
+            head=Head(module="text_projection") if linear else Head(tensor="text_projection", rows=False),
+            picture_head=None if model.visual.proj is None else Head(module="visual", tensor="proj", rows=False),
             encode=encode,
             write=lambda network, folder: _write(network, folder, source),
         ),

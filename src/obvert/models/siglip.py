@@ -82,5 +82,5 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
         patches_map=from_patches,
         heads=None,
         parameters=lambda: dict(model.state_dict()),
-        text_parts=text.parts(folder),
+        tuned_parts=text.parts(folder),
     )

@@ -21,6 +21,7 @@ from obvert.composition.scene_pairs import KINDS, SCENES, Pair, said_again, stre
 from obvert.core import Contrast, DualEncoder, ObvertError, Progress
 from obvert.store import Run
 from obvert.tasks._repair_exam import Exam, Shots
+from obvert.zoo.counterfactuals import replace
 from obvert.zoo.exam import HELD_OUT, caption_of, kind, kinds, pictures
 from obvert.zoo.scenes import Scene, caption, sample, sample_mention
 
@@ -91,8 +92,10 @@ def from_scenes(model: DualEncoder, size: Size, *, run: Run | None = None, progr
     rng = np.random.default_rng(LEARN)
     kept = [caption(scene, sample_mention(rng)) for scene in sample(2000, LEARN + 1)]
     place = {scene: row for row, scene in enumerate(dict.fromkeys(scene for p in taught for scene in (p.before, p.after)))}
-    items = [_lesson(pair, place) for pair in taught]
-    image = torch.stack([features[scene] for scene in place])
+    alone = sample(size.pairs, LEARN + 2, things=1)
+    items = [_lesson(pair, place) for pair in taught] + [_alone(scene, len(place) + i, rng) for i, scene in enumerate(alone)]
+    features |= _encoded(model, alone, run.within("alone") if run else None, None)
+    image = torch.stack([features[scene] for scene in (*place, *alone)])
     return Course(
         name="Scenes",
         lessons=Lessons(image=image, items=items, kept=list(dict.fromkeys(kept))),
@@ -146,6 +149,15 @@ def _lesson(pair: Pair, place: dict[Scene, int]) -> Lesson:
         again=tuple(text for _, text in said_again(pair)),
         category=f"{pair.operator} {pair.atom}",
     )
+
+
+def _alone(scene: Scene, row: int, rng: np.random.Generator) -> Lesson:
+    """A scene of one thing, told as people do, and what is wrong of it: what was known already is practised, too."""
+    mention = sample_mention(rng)
+    own = caption(scene, mention)
+    others = [caption(replace(scene, atom, rng), mention) for atom in ("object", "colour") for _ in range(4)]
+    wrong = tuple((text, 1) for text in dict.fromkeys(others) if text != own)
+    return Lesson(texts=(own,), pictures=(row,), wrong=wrong, category="one thing")
 
 
 def _exam(pairs: Sequence[Pair], shot: dict[str, Any], features: dict[Scene, Tensor]) -> Exam:

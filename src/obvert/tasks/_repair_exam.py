@@ -68,6 +68,8 @@ class Marks:
     """(M,) bool, whether each picture of the zero-shot part is given its text."""
     features: dict[str, Tensor]
     """Of each text."""
+    images: list[Tensor]
+    """Of the pictures of each contrast."""
     score: float
     """Plain mean over categories of the mean credit."""
 
@@ -78,15 +80,25 @@ class Marks:
 
 
 @torch.no_grad()
-def sit(exam: Exam, encode: Encode) -> Marks:
-    """Ask a text tower; products of fp32 features are taken in float64."""
+def sit(exam: Exam, encode: Encode, see: Callable[[Tensor], Tensor] = lambda features: features) -> Marks:
+    """Ask a text tower; products of fp32 features are taken in float64.
+
+    Args:
+        exam: what is asked.
+        encode: texts to features.
+        see: what becomes of the features of pictures.
+
+    Returns:
+        The answers.
+    """
     texts = exam.texts()
     rows = torch.cat([encode(texts[i : i + TEXTS]).cpu() for i in range(0, len(texts), TEXTS)])
     features = dict(zip(texts, rows, strict=True))
-    credit = torch.stack([_credit(item, images, features) for item, images in zip(exam.items, exam.images, strict=True)])
-    said = (exam.pictures.double() @ torch.stack([features[text] for text in exam.classes]).double().T).argmax(1)
+    images = [see(one) for one in exam.images]
+    credit = torch.stack([_credit(item, images, features) for item, images in zip(exam.items, images, strict=True)])
+    said = (see(exam.pictures).double() @ torch.stack([features[text] for text in exam.classes]).double().T).argmax(1)
     score = macro(by_category(credit, [item.category for item in exam.items])).accuracy
-    return Marks(credit=credit, right=said == exam.labels, features=features, score=score)
+    return Marks(credit=credit, right=said == exam.labels, features=features, images=images, score=score)
 
 
 def _credit(item: Contrast, images: Tensor, features: dict[str, Tensor]) -> Tensor:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from obvert.composition.repair import Repair
-from obvert.core import DualEncoder, ObvertError, Progress, TextTuning, Tunable
+from obvert.core import DualEncoder, ObvertError, Progress, Tunable, Tuning
 from obvert.store import Run
 from obvert.tasks._audit_answers import judged
 from obvert.tasks._audit_rows import pair_rows
@@ -34,8 +34,8 @@ CHOICE = "share of the new weights"
 class Repaired:
     """What came of a repair."""
 
-    tuning: TextTuning
-    """The text tower, at the share that was chosen."""
+    tuning: Tuning
+    """The model, at the share that was chosen."""
     share: float
     terms: Tensor
     """(steps, terms) of the loss along the way."""
@@ -81,19 +81,25 @@ def repair(
     tuning, terms = method(model, course.lessons, run=run, progress=progress("repair"))
     watch, tried = progress("shares"), []
     for i, share in enumerate(SHARES):
-        marks = sit(course.validation, tuning.interpolated(share).features)
+        part = tuning.interpolated(share)
+        marks = sit(course.validation, part.features, _seeing(part))
         tried.append({"task": CHOICE, "share": share, "score": marks.score, "zero_shot": marks.zero_shot})
         if watch:
             watch(i + 1, len(SHARES), 1 - marks.score)
     share = choose(tried, allowed)
     chosen = tuning.interpolated(share)
-    before, after = sit(course.test, model.text_features), sit(course.test, chosen.features)
+    before, after = sit(course.test, model.text_features), sit(course.test, chosen.features, _seeing(chosen))
     found = rows(course.test, before, after, model.card.name)
     for row in tried:
         row["chosen"] = row["share"] == share
     for name, marks in ((model.card.name, before), (f"{model.card.name}, repaired", after)):
         found += _two_by_two(name, course.test, marks)
     return Repaired(tuning=chosen, share=share, terms=terms, rows=found + tried)
+
+
+def _seeing(tuning: Tuning) -> Callable[[Tensor], Tensor]:
+    """What becomes of the features of pictures, in main memory."""
+    return lambda features: tuning.pictures(features).detach().cpu()
 
 
 def choose(tried: Sequence[dict[str, Any]], allowed: float) -> float:
@@ -105,9 +111,9 @@ def choose(tried: Sequence[dict[str, Any]], allowed: float) -> float:
 
 def _two_by_two(name: str, exam: Exam, marks: Marks) -> list[dict[str, Any]]:
     """The real pairs of an exam, as an audit tells of them."""
-    crossed = [row for row, item in enumerate(exam.items) if item.crossed and len(exam.images[row]) == 2]
+    crossed = [row for row, item in enumerate(exam.items) if item.crossed and len(marks.images[row]) == 2]
     if len(crossed) < 2:
         return []
-    images = torch.stack([exam.images[row] for row in crossed])
+    images = torch.stack([marks.images[row] for row in crossed])
     texts = torch.stack([torch.stack([marks.features[text] for text in exam.items[row].texts]) for row in crossed])
     return pair_rows(name, exam.items, judged(crossed, images, texts))

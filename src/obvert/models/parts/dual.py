@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from obvert.core import Card, Map, ObvertError, TextTuning
-from obvert.models.parts.tuned_text import TextParts, tuned_text
+from obvert.core import Card, Map, ObvertError, Tuning
+from obvert.models.parts.tuning import TunedParts, tuned
 
 BATCH = 64
 """Pictures or texts run at a time."""
@@ -40,7 +40,7 @@ class Dual:
     """Projection layers, image then text."""
     parameters: Callable[[], dict[str, Tensor]]
     """The model's weights, for those who want to see that they did not change."""
-    text_parts: TextParts | None = None
+    tuned_parts: TunedParts | None = None
     """What a copy of the text tower is made of; None where it cannot be tuned."""
 
     @property
@@ -100,24 +100,26 @@ class Dual:
             raise ObvertError(f"{self.name} does not end in two projection matrices, which isoclip needs")
         return self.heads[0].float(), self.heads[1].float()
 
-    def tuning(self, rank: int | None = None, *, seed: int = 0) -> TextTuning:
+    def tuning(self, rank: int | None = None, *, pictures: bool = False, seed: int = 0) -> Tuning:
         """A copy of the text tower whose weights may change; this model stays as it is.
 
         Args:
             rank: of the changes of each of its matrices; None for one linear map of the features.
+            pictures: with one linear map of the features of pictures besides.
             seed: of the draw that the changes start from.
 
         Returns:
             The copy, whose features are still this model's.
 
         Raises:
-            ObvertError: for a family whose text tower cannot be tuned, or a model that is not in float32.
+            ObvertError: for a family whose text tower cannot be tuned, a model that is not in float32, or one whose
+                image tower does not end in a matrix that could take in the map.
         """
-        if self.text_parts is None:
+        if self.tuned_parts is None:
             raise ObvertError(f"need a CLIP, SigLIP or OpenCLIP to tune its text tower, got the {self.card.family} {self.name}")
         if self.dtype != torch.float32:
             raise ObvertError(f"need {self.name} in float32 to tune it and to save what comes of it, got {self.dtype}")
-        return tuned_text(self.text_parts, rank, seed)
+        return tuned(self.tuned_parts, rank, pictures, seed)
 
     def _unit(self, rows: list[Tensor]) -> Tensor:
         if not rows:

@@ -18,7 +18,7 @@ from obvert.core import Map, ObvertError
 from obvert.models.parts.dual import agree
 from obvert.models.parts.folder import opening, read_tokenizer, write_model
 from obvert.models.parts.towers import SCALE, at_least_fp32
-from obvert.models.parts.tuned_text import TextParts
+from obvert.models.parts.tuning import Head, TunedParts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,13 +85,13 @@ class PaddedText:
 
         return Map(call=call, shape=(tokens, embedding.shape[1]), scale=SCALE)
 
-    def parts(self, folder: Path) -> TextParts:
+    def parts(self, folder: Path) -> TunedParts:
         """What a copy of the tower is made of; the folder is the one that the model was read from."""
-        return TextParts(
+        return TunedParts(
             network=self.model,
             pictures="vision_model",
             words="text_model",
-            head=("text_model.head", "weight"),
+            head=Head(module="text_model.head"),
             encode=lambda network, texts: replace(self, model=network).features(texts),
             write=lambda network, place: write_model(network, place, folder),
         )
