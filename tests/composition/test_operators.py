@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from obvert.composition.canonical import canonical
@@ -176,7 +176,8 @@ def test_the_thing_that_a_counterfactual_adds_is_added_in_a_few_edits() -> None:
         assert added.things[1].shape in names or added.things[1].shape == drawn.things[0].shape
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
+@example(seed=125, depth=3)  # one replaced relation, told from the other side
 @given(seed=seeds, depth=st.integers(1, 5))
 def test_a_chain_has_its_depth_and_undoes_nothing(seed: int, depth: int) -> None:
     sentence = scene(caption(sample(1, seed, things=2)[0]))

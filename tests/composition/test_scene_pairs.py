@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 
@@ -10,7 +11,7 @@ import torch
 
 from obvert.composition.canonical import canonical
 from obvert.composition.parsing import parser
-from obvert.composition.scene_pairs import KINDS, OPENING, REVERSED, TRAIN, Pair, _stream, scene_pairs
+from obvert.composition.scene_pairs import KINDS, OPENING, REVERSED, TRAIN, Pair, scene_pairs, stream
 from obvert.core import ObvertError
 from obvert.zoo.exam import HELD_OUT
 from obvert.zoo.scenes import OPPOSITE, Scene, Thing
@@ -48,8 +49,7 @@ def true_of(text: str, scene: Scene) -> bool:
 
 
 def drawn(kind: int, count: int = 25) -> list[Pair]:
-    stream = _stream(*KINDS[kind], seed=(7, kind), most=4000)
-    return [pair for pair, _ in zip(stream, range(count), strict=False)]
+    return list(itertools.islice(stream(*KINDS[kind], seed=(7, kind), most=4000), count))
 
 
 @pytest.mark.parametrize("kind", range(len(KINDS)), ids=lambda kind: "-".join(map(str, KINDS[kind])))

@@ -24,6 +24,7 @@ import numpy as np
 
 from obvert.composition.canonical import canonical
 from obvert.composition.explain import Change, explain, one_word
+from obvert.composition.lexicon import CONVERSE, meaning
 from obvert.composition.moves import OPERATORS, Move, addresses, made, sites
 from obvert.composition.sentence import Kind, Sentence
 from obvert.composition.vocabulary import Vocabulary
@@ -187,8 +188,13 @@ def _overwrites(now: Sentence, move: Move, taken: Sequence[Move]) -> bool:
 
 
 def _single(sentence: Sentence, after: Sentence) -> bool:
-    """Whether one edit leads from one sentence to the other; it could only put words that stand there."""
-    possible = edits(sentence, Vocabulary.of([after]))
+    """Whether one edit leads from one sentence to the other; it could only put words that stand there, or their converses."""
+    there = Vocabulary.of([after])
+    words = {
+        place: (*said, *(CONVERSE[meaning(word)] for word in said if meaning(word) in CONVERSE))
+        for place, said in there.words.items()
+    }
+    possible = edits(sentence, replace(there, words=words))
     return canonical(after) in {canonical(edit.after) for edit in possible}
 
 
