@@ -33,8 +33,8 @@ from oti_step import machine
 from scipy.stats import binomtest
 
 from obvert.composition.operators import one_word
-from obvert.composition.parsing import parser
-from obvert.composition.sentence import KINDS, Parser
+from obvert.composition.text.parsing import parser
+from obvert.composition.text.sentence import KINDS, Parser
 
 FOLDER = Path(__file__).parents[2] / "shared" / "data" / "sugarcrepe"
 FILES = {"replace_obj.json": "object", "replace_att.json": "attribute", "replace_rel.json": "relation"}

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from obvert.composition.operators import Change, Vocabulary, edits, explain, one_word
-from obvert.composition.parsing import parser
-from obvert.composition.sentence import Kind
+from obvert.composition.text.parsing import parser
+from obvert.composition.text.sentence import Kind
 from obvert.zoo.scenes import caption, sample, sample_mention
 
 free, scene = parser("lexicon"), parser("scenes")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from obvert.composition.natural import natural_pairs
-from obvert.composition.parsing import from_template, parser
-from obvert.composition.sentence import Sentence
+from obvert.composition.text.parsing import from_template, parser
+from obvert.composition.text.sentence import Sentence
 from obvert.core import ObvertError
 from obvert.zoo.scenes import COLOURS, SHAPES
 

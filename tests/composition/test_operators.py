@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from obvert.composition.canonical import canonical
 from obvert.composition.moves import made, sites
 from obvert.composition.operators import Edit, Vocabulary, chains, edits
-from obvert.composition.parsing import from_template, parser
-from obvert.composition.sentence import Sentence
+from obvert.composition.text.canonical import canonical
+from obvert.composition.text.parsing import from_template, parser
+from obvert.composition.text.sentence import Sentence
 from obvert.core import ObvertError
 from obvert.zoo.counterfactuals import add, counterfactuals
 from obvert.zoo.scenes import Mention, caption, sample, sample_mention

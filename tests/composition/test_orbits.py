@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from obvert.composition.canonical import canonical
 from obvert.composition.operators import Vocabulary, edits
 from obvert.composition.orbits import orbit
-from obvert.composition.parsing import from_template, parser
+from obvert.composition.text.canonical import canonical
+from obvert.composition.text.parsing import from_template, parser
 from obvert.core import ObvertError
 from obvert.zoo.scenes import caption, sample, sample_mention
 

@@ -9,9 +9,9 @@ from collections import Counter
 import pytest
 import torch
 
-from obvert.composition.canonical import canonical
-from obvert.composition.parsing import parser
 from obvert.composition.scene_pairs import KINDS, OPENING, REVERSED, TRAIN, Pair, scene_pairs, stream
+from obvert.composition.text.canonical import canonical
+from obvert.composition.text.parsing import parser
 from obvert.core import ObvertError
 from obvert.zoo.exam import HELD_OUT
 from obvert.zoo.scenes import OPPOSITE, Scene, Thing

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from obvert.composition.canonical import canonical
-from obvert.composition.parsing import parser
+from obvert.composition.text.canonical import canonical
+from obvert.composition.text.parsing import parser
 from obvert.core import ObvertError
 from obvert.media import Medium, save
 from obvert.tasks._audit_captions import ANOTHER, NATURAL, from_captions

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from obvert.cli import main
-from obvert.composition import identifiability, world
+from obvert.composition.theory import identifiability, world
 from obvert.core import ObvertError
 from obvert.store import Run
 from obvert.tasks import _composition_rows as rows_of

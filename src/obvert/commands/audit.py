@@ -106,7 +106,7 @@ def _material(options: Options) -> Any:
     if options.benchmark:
         return from_benchmark(options.benchmark, options.root or Path(), options.images)
     if options.captions:
-        from obvert.composition.parsing import parser
+        from obvert.composition.text.parsing import parser
 
         return from_captions(options.captions, options.images, parser(options.parser), most=options.most, seed=options.seed)
     return from_scenes(options.count)

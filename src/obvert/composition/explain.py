@@ -6,9 +6,9 @@ from collections import Counter
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
-from obvert.composition.lexicon import FUNCTION
-from obvert.composition.sentence import Atom, Kind, Sentence
-from obvert.composition.tags import Token, tokens
+from obvert.composition.text.lexicon import FUNCTION
+from obvert.composition.text.sentence import Atom, Kind, Sentence
+from obvert.composition.text.tags import Token, tokens
 
 
 class Change(NamedTuple):

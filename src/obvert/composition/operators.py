@@ -22,12 +22,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from obvert.composition.canonical import canonical
 from obvert.composition.explain import Change, explain, one_word
-from obvert.composition.lexicon import CONVERSE, meaning
 from obvert.composition.moves import OPERATORS, Move, addresses, made, sites
-from obvert.composition.sentence import Kind, Sentence
-from obvert.composition.vocabulary import Vocabulary
+from obvert.composition.text.canonical import canonical
+from obvert.composition.text.lexicon import CONVERSE, meaning
+from obvert.composition.text.sentence import Kind, Sentence
+from obvert.composition.text.vocabulary import Vocabulary
 from obvert.core import ObvertError
 
 __all__ = ["OPERATORS", "Chain", "Change", "Edit", "Vocabulary", "chains", "edits", "explain", "one_word"]

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from obvert.composition.words import words
+from obvert.composition.text.words import words
 from obvert.core import ObvertError
 
 TextFeatures = Callable[[Sequence[str]], Tensor]

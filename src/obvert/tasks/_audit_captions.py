@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from obvert.captions import stream_captions
-from obvert.composition.canonical import canonical
-from obvert.composition.language import looks_english
 from obvert.composition.natural import natural_pairs
 from obvert.composition.operators import Chain, Vocabulary, chains
-from obvert.composition.sentence import Parser, Sentence
+from obvert.composition.text.canonical import canonical
+from obvert.composition.text.language import looks_english
+from obvert.composition.text.sentence import Parser, Sentence
 from obvert.core import Contrast, ContrastSet, ObvertError
 from obvert.tasks._audit_material import Material
 

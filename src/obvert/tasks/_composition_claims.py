@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from scipy.stats import spearmanr
 
-from obvert.composition.identifiability import BLOCKS, OF_CONTENT
-from obvert.composition.world import CANONICAL, ENCODERS
+from obvert.composition.theory.identifiability import BLOCKS, OF_CONTENT
+from obvert.composition.theory.world import CANONICAL, ENCODERS
 from obvert.tasks._claims import Claim
 from obvert.tasks._composition_rows import (
     DEPTH,

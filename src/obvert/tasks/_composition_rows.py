@@ -10,16 +10,16 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from obvert.composition import identifiability, world
-from obvert.composition.depth import arrangements, hardest_margins, random_margins
-from obvert.composition.gap_link import constant_share, predicted, selected
-from obvert.composition.info_nce import gaussian_limit, gaussians, info_nce
-from obvert.composition.miner import Miner
 from obvert.composition.operators import Vocabulary
 from obvert.composition.orbits import orbit
-from obvert.composition.parsing import from_template, parser
+from obvert.composition.repair.miner import Miner
 from obvert.composition.scene_pairs import TEST, scene_pairs
-from obvert.composition.scm import Kind, scm
+from obvert.composition.text.parsing import from_template, parser
+from obvert.composition.theory import identifiability, world
+from obvert.composition.theory.depth import arrangements, hardest_margins, random_margins
+from obvert.composition.theory.gap_link import constant_share, predicted, selected
+from obvert.composition.theory.info_nce import gaussian_limit, gaussians, info_nce
+from obvert.composition.theory.scm import Kind, scm
 from obvert.core import DualEncoder, Progress
 from obvert.store import Run
 from obvert.zoo.draw import draw

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from obvert.composition.world import ENCODERS
+from obvert.composition.theory.world import ENCODERS
 from obvert.core import ObvertError
 from obvert.models import load_dual
 from obvert.provenance import versions
