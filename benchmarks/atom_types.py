@@ -4,9 +4,9 @@ SugarCrepe's replace_obj, replace_att and replace_rel hold captions and negative
 words of a pair, each in its own text, should be an object, an attribute or a relation, as the file's name says. A word that
 is no atom is wrong. The labels themselves are not all of one mind: of the same "sitting" some say attribute, some relation.
 
-Half of the captions, by a hash of their text, are for development: word lists and rules were made looking at these alone.
-The other half is the test, on which nothing was chosen. Intervals are Wilson's, 95 %; the two words of a pair are not
-independent, so they are a little too narrow.
+Half of the captions, by a hash of their text, are for development: while word lists and rules were made, errors on these
+alone were looked at. The other half is the test, on which nothing was chosen. Intervals are Wilson's, 95 %; the two words of
+a pair are not independent, so they are a little too narrow.
 
 Bar: the tagger at least 93 % on the test half. Exit code 1 when it is missed, 2 where the files are not there.
 
@@ -33,8 +33,8 @@ from oti_step import machine
 from scipy.stats import binomtest
 
 from obvert.composition.operators import one_word
-from obvert.composition.parsing import parser
-from obvert.composition.sentence import KINDS, Parser
+from obvert.composition.text.parsing import parser
+from obvert.composition.text.sentence import KINDS, Parser
 
 FOLDER = Path(__file__).parents[2] / "shared" / "data" / "sugarcrepe"
 FILES = {"replace_obj.json": "object", "replace_att.json": "attribute", "replace_rel.json": "relation"}

@@ -2,7 +2,7 @@
 
     python benchmarks/repair_ceiling.py [--model zoo/clip] [--captions 8]
 
-A repair changes the text tower alone, so the two texts of a pair can at best be the two vectors that tell its pictures apart best.
+A repair changes the text tower alone, so two texts of a pair can at best be the two vectors that tell its pictures apart best.
 For each pair of captions, pictures of both are drawn again and again, with other positions, angles, hues, backgrounds and noise;
 two free unit vectors are fitted to two thirds of them by the four margins of a two by two, and asked about the rest:
 

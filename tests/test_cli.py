@@ -136,7 +136,7 @@ def test_oti_and_ovi_save_what_they_found(folder: Path, tmp_path: Path) -> None:
         ),
         (["retrieve", "--dataset", "parquet", "--root", "nowhere", "--out", "OUT"], "at or below nowhere, got nothing there"),
         (["retrieve", "--dataset", "imdb", "--root", "nowhere", "--out", "OUT"], "need the folder nowhere/aclImdb/test/neg"),
-        (["zoo", "train", "clap", "--out", "OUT"], "did you mean clip?"),
+        (["zoo", "train", "clap", "--out", "OUT"], "did you mean clip, clip-bag?"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(

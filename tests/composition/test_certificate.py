@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from obvert.composition.certificate import Negative, draw, equal_losses, losses, of_contrasts, retract, retractions_needed
-from obvert.composition.words import words
+from obvert.composition.text.words import words
 from obvert.core import Contrast, ObvertError
 
 SEEN = ["a red cat and a blue dog", "a green bird", "a blue cat and a red dog", "a man on a horse"]

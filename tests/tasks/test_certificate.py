@@ -7,7 +7,7 @@ import pytest
 
 from obvert.composition.certificate import Negative
 from obvert.report import Report, Table, write
-from obvert.tasks._certificate import certificate
+from obvert.tasks.certificate import certificate
 from obvert.zoo.exam import HELD_OUT, pictures
 from obvert.zoo.scenes import Mention, caption, sample, sample_mention
 

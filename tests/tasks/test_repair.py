@@ -13,11 +13,11 @@ from torch import Tensor
 
 import obvert
 from obvert.cli import main
-from obvert.composition.arrangements import unseen
-from obvert.composition.miner import Miner
 from obvert.composition.operators import Vocabulary
-from obvert.composition.parsing import parser
+from obvert.composition.repair.arrangements import unseen
+from obvert.composition.repair.miner import Miner
 from obvert.composition.scene_pairs import stream
+from obvert.composition.text.parsing import parser
 from obvert.core import Contrast, ContrastSet, ObvertError
 from obvert.tasks import _repair_course as scenes
 from obvert.tasks import _repair_given as given

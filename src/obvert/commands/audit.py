@@ -38,6 +38,8 @@ class Options(ModelOptions):
     """Pairs of Scenes of each kind."""
     most: int = 2000
     """Captions of a larger file that are used."""
+    certificate: bool = False
+    """Build the encoder that is as good as the model on these captions, and blind to their edits."""
     seed: int = 0
     """Of draws, linear maps and intervals."""
     overwrite: bool = False
@@ -70,7 +72,9 @@ def run(argv: Sequence[str]) -> int:
     hashes = [one.digest if isinstance(one, Scores) else one.card.sha256 for one in against]
     mark = {"model": model.card.sha256, "material": digest, "against": hashes, "dtype": options.dtype, "seed": options.seed}
     with Run(options.out, mark, overwrite=options.overwrite) as work, bars(options.json) as bar:
-        page, scores = audit(model, material, against=against, run=work, seed=options.seed, progress=bar)
+        page, scores = audit(
+            model, material, against=against, certify=options.certificate, run=work, seed=options.seed, progress=bar
+        )
         settings: dict[str, Any] = {k: v for k, v in asdict(options).items() if k not in ("overwrite", "json", "device")}
         page = replace(page, meta={**page.meta, "command": f"obvert audit {shlex.join(argv)}", "settings": settings})
         write(page, work.folder)
@@ -97,13 +101,12 @@ def _check(options: Options) -> None:
 
 
 def _material(options: Options) -> Any:
-    from obvert.tasks._audit_captions import from_captions
-    from obvert.tasks._audit_material import from_benchmark, from_scenes
+    from obvert.tasks.audit import from_benchmark, from_captions, from_scenes
 
     if options.benchmark:
         return from_benchmark(options.benchmark, options.root or Path(), options.images)
     if options.captions:
-        from obvert.composition.parsing import parser
+        from obvert.composition.text.parsing import parser
 
         return from_captions(options.captions, options.images, parser(options.parser), most=options.most, seed=options.seed)
     return from_scenes(options.count)

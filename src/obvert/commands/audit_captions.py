@@ -51,7 +51,7 @@ def run(argv: Sequence[str]) -> int:
         told = f"{options.scenes}, {options.sample} and {options.context}"
         raise ObvertError(f"need --scenes and --sample of 1 or more and --context of 3 or more, got {told}")
     from obvert.captions import stream_captions
-    from obvert.composition.parsing import parser
+    from obvert.composition.text.parsing import parser
     from obvert.report import write
     from obvert.store import new_folder
     from obvert.tasks.audit_captions import audit_captions, scene_captions

@@ -14,7 +14,7 @@ from obvert.core import ObvertError
 from obvert.registry import unknown
 from obvert.report import Report, write
 from obvert.store import Run, taken
-from obvert.tasks import cross_the_gap, decoder_inversion, invertibility, mimic
+from obvert.tasks import composition, cross_the_gap, decoder_inversion, invertibility, mimic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,13 +22,20 @@ class Options:
     """Run a paper's experiments. An interrupted run goes on where it stopped."""
 
     name: tyro.conf.Positional[str]
-    """Of the paper: cross-the-gap, decoder-inversion, invertibility, mimic."""
+    """Of the paper: composition, cross-the-gap, decoder-inversion, invertibility, mimic."""
     out: Path
     """Folder to write: report.html, report.json, report.md; models trained on the way lie beside it in OUT.models."""
     overwrite: bool = False
     """Replace what the folder holds."""
     json: bool = False
     """Print the claims as JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Composition(Options):
+    """Compositional blindness: its theory beside measurement. An interrupted run goes on where it stopped."""
+
+    size: composition.Size = field(default_factory=composition.Size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +67,7 @@ class Mimic(Options):
 
 
 PAPERS: dict[str, tuple[type[Options], Callable[..., Report]]] = {
+    "composition": (Composition, composition.composition),
     "cross-the-gap": (CrossTheGap, cross_the_gap.cross_the_gap),
     "decoder-inversion": (DecoderInversion, decoder_inversion.decoder_inversion),
     "invertibility": (Invertibility, invertibility.invertibility),

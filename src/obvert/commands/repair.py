@@ -12,7 +12,7 @@ from typing import Any, Literal
 import tyro
 
 from obvert.commands._common import ModelOptions, bars, parse, say, show
-from obvert.composition.repair import Repair
+from obvert.composition.repair.tune import Repair
 from obvert.core import ObvertError
 from obvert.tasks._repair_course import Size
 
@@ -104,9 +104,9 @@ def _check(options: Options) -> None:
 
 def _course(options: Options, model: Any, work: Any, bar: Any) -> Any:
     """What is learned from and asked."""
-    from obvert.composition.miner import Miner
     from obvert.composition.operators import Vocabulary
-    from obvert.composition.parsing import parser
+    from obvert.composition.repair.miner import Miner
+    from obvert.composition.text.parsing import parser
     from obvert.datasets.folder import read
     from obvert.tasks import _repair_given as given
     from obvert.tasks._audit_captions import from_captions

@@ -27,7 +27,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from obvert.composition.words import words
+from obvert.composition.text.words import words
 from obvert.core import Contrast
 from obvert.metrics import chosen, two_by_two
 

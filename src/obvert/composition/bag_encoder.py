@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from obvert.composition.words import words
+from obvert.composition.text.words import words
 from obvert.core import ObvertError
 
 WIDTHS, STRENGTHS = (0.5, 1.0, 2.0), (1e-3, 1e-2, 1e-1)

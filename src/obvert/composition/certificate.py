@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from obvert.composition.words import words
+from obvert.composition.text.words import words
 from obvert.core import Contrast, ObvertError
 
 Encode = Callable[[Sequence[str]], Tensor]

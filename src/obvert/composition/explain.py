@@ -6,9 +6,9 @@ from collections import Counter
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
-from obvert.composition.lexicon import FUNCTION
-from obvert.composition.sentence import Atom, Kind, Sentence
-from obvert.composition.tags import Token, tokens
+from obvert.composition.text.lexicon import FUNCTION
+from obvert.composition.text.sentence import Atom, Kind, Sentence
+from obvert.composition.text.tags import Token, tokens
 
 
 class Change(NamedTuple):
@@ -56,17 +56,22 @@ def one_word(before: str, after: str) -> tuple[Token, Token] | None:
 
 
 def _blocks(old: list[Token], new: list[Token]) -> list[tuple[int, int, int, int]]:
-    matched = SequenceMatcher(None, list(map(_plain, old)), list(map(_plain, new)), autojunk=False)
-    return [(a, b, c, d) for name, a, b, c, d in matched.get_opcodes() if name != "equal"]
+    """Where the two differ, word by word where they are as long and that is no more than by the longest matches."""
+    one, other = list(map(_plain, old)), list(map(_plain, new))
+    matched = SequenceMatcher(None, one, other, autojunk=False)
+    blocks = [(a, b, c, d) for name, a, b, c, d in matched.get_opcodes() if name != "equal"]
+    by_place = [(at, at + 1, at, at + 1) for at, (was, now) in enumerate(zip(one, other, strict=False)) if was != now]
+    return by_place if len(old) == len(new) and len(by_place) <= sum(b - a for a, b, _, _ in blocks) else blocks
 
 
 def _content(words: list[Token]) -> Counter[str]:
-    """How often each word occurs that is more than grammar, whatever its number."""
-    return Counter(word.text.removesuffix("s") for word in words if word.text not in FUNCTION)
+    """How often each word occurs that is more than grammar."""
+    return Counter(_plain(word) for word in words if word.text not in FUNCTION)
 
 
 def _plain(word: Token) -> str:
-    return "a" if word.text == "an" else word.text
+    """A word whatever its number: edits inflect what they do not change."""
+    return "a" if word.text == "an" else word.text.removesuffix("s")
 
 
 def _atoms(sentence: Sentence, words: list[Token]) -> list[Atom]:

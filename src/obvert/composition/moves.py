@@ -17,12 +17,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from obvert.composition.canonical import canonical, repeats
-from obvert.composition.grammar import article, ending, form, inflected, lowered, mended, plural
-from obvert.composition.lexicon import meaning
-from obvert.composition.phrases import Phrase, cut, join, phrases, spliced, word
-from obvert.composition.sentence import Atom, Kind, Sentence
-from obvert.composition.vocabulary import Vocabulary
+from obvert.composition.text.canonical import canonical, repeats
+from obvert.composition.text.grammar import article, ending, form, inflected, lowered, mended, plural
+from obvert.composition.text.lexicon import meaning
+from obvert.composition.text.phrases import Phrase, cut, join, phrases, spliced, word
+from obvert.composition.text.sentence import Atom, Kind, Sentence
+from obvert.composition.text.vocabulary import Vocabulary
 
 OPERATORS = ("swap", "replace", "add")
 ORDER = ("number", "size", "age", "shape", "texture", "colour", "material", "noun")
@@ -117,7 +117,7 @@ def made(sentence: Sentence, move: Move) -> Sentence | None:
 
 
 Changes = list[tuple[int, int, Sentence]]
-"""As `obvert.composition.phrases.spliced` takes them; none at all is no edit."""
+"""As `obvert.composition.text.phrases.spliced` takes them; none at all is no edit."""
 
 
 def _swap(sentence: Sentence, move: Move, places: dict[Address, int], listed: Sequence[Phrase]) -> Changes:

@@ -19,10 +19,10 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from obvert.composition.canonical import canonical
-from obvert.composition.lexicon import meaning
-from obvert.composition.sentence import Atom, Kind, Sentence
-from obvert.composition.words import words
+from obvert.composition.text.canonical import canonical
+from obvert.composition.text.lexicon import meaning
+from obvert.composition.text.sentence import Atom, Kind, Sentence
+from obvert.composition.text.words import words
 from obvert.core import ObvertError
 
 REMEMBERED = 4

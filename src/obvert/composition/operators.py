@@ -5,8 +5,8 @@
     ADD      inserts an attribute or an object
 
 No edit exchanges equal words, reorders what is joined evenly ("a cat and a dog"), or puts a synonym. A chain is a sequence of
-edits to any depth that cannot be had with fewer of them: none undoes or overwrites another, and none leads back to a
-sentence that was there before, however it is written.
+edits to any depth of which none undoes or overwrites another and none can be left out; none leads back to a sentence that
+was there before, however it is written, or to one that a single edit gives.
 
 References:
     | Token-aware causal representation learning (2025), https://arxiv.org/abs/2510.26302
@@ -22,11 +22,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from obvert.composition.canonical import canonical
 from obvert.composition.explain import Change, explain, one_word
 from obvert.composition.moves import OPERATORS, Move, addresses, made, sites
-from obvert.composition.sentence import Kind, Sentence
-from obvert.composition.vocabulary import Vocabulary
+from obvert.composition.text.canonical import canonical
+from obvert.composition.text.lexicon import CONVERSE, meaning
+from obvert.composition.text.sentence import Kind, Sentence
+from obvert.composition.text.vocabulary import Vocabulary
 from obvert.core import ObvertError
 
 __all__ = ["OPERATORS", "Chain", "Change", "Edit", "Vocabulary", "chains", "edits", "explain", "one_word"]
@@ -100,11 +101,11 @@ def chains(
     count: int,
     operators: Sequence[str] = OPERATORS,
 ) -> list[Chain]:
-    """Draw sequences of edits, none of which could be left out.
+    """Draw sequences of edits of which none could be left out.
 
     Args:
         sentence: where each begins.
-        depth: edits in each, 1 or more.
+        depth: edits in each, 1 or more; the time doubles with each, since every selection of the edits is made too.
         vocabulary: the words to replace by and to add.
         rng: picks, at each step, evenly among operator, kind and group, then among the edits of these.
         count: how many to draw.
@@ -120,12 +121,11 @@ def chains(
     _known(operators)
     if depth < 1:
         raise ObvertError(f"need a depth of 1 or more, got {depth}")
-    swaps = {canonical(edit.after) for edit in edits(sentence, vocabulary, ("swap",))} if depth > 1 else set()
     found: dict[str, Chain] = {}
     for _ in range(TRIES * count):
         if len(found) == count:
             break
-        chain = _drawn(sentence, depth, vocabulary, rng, operators, swaps)
+        chain = _drawn(sentence, depth, vocabulary, rng, operators)
         if chain is not None:
             found.setdefault(canonical(chain.after), chain)
     return list(found.values())
@@ -141,18 +141,23 @@ def _drawn(
     vocabulary: Vocabulary,
     rng: np.random.Generator,
     operators: Sequence[str],
-    swaps: set[str],
 ) -> Chain | None:
     """One chain, or None where a step finds no way on."""
     steps: list[Edit] = []
     taken: list[Move] = []
+    reached = [sentence]  # by every selection of the moves taken, that of all of them last
     while len(steps) < depth:
-        now = steps[-1].after if steps else sentence
+        now = reached[-1]
         for move in _shuffled(now, vocabulary, rng, operators):
-            after = made(now, move)
-            if after is not None and not _overwrites(now, move, taken) and not _undone(sentence, [*taken, move], after, swaps):
+            after = None if _overwrites(now, move, taken) else made(now, move)
+            if after is None:
+                continue
+            others = [other for one in reached[:-1] if (other := made(one, move)) is not None]
+            known = canonical(after) in map(canonical, [*reached, *others])
+            if not known and not (steps and _single(sentence, after)):
                 steps.append(_edit(move, now, after))
                 taken.append(move)
+                reached += [*others, after]
                 break
         else:
             return None
@@ -182,21 +187,15 @@ def _overwrites(now: Sentence, move: Move, taken: Sequence[Move]) -> bool:
     return any(here == word.lower() for earlier in taken for word in earlier.words)
 
 
-def _undone(sentence: Sentence, taken: Sequence[Move], after: Sentence, swaps: set[str]) -> bool:
-    """Whether the moves lead where fewer of them would: to a sentence on the way, or past one that could be left out."""
-    end = canonical(after)
-    if len(taken) > 1 and end in swaps:
-        return True
-    shorter = [list(taken[:stop]) for stop in range(len(taken))]
-    shorter += [[*kept[:gap], *kept[gap + 1 :]] for kept in (list(taken), list(taken[:-1])) for gap in range(len(kept) - 1)]
-    return any(canonical(found) == end for moves in shorter if (found := _applied(sentence, moves)) is not None)
-
-
-def _applied(sentence: Sentence, taken: Sequence[Move]) -> Sentence | None:
-    now: Sentence | None = sentence
-    for move in taken:
-        now = made(now, move) if now is not None else None
-    return now
+def _single(sentence: Sentence, after: Sentence) -> bool:
+    """Whether one edit leads from one sentence to the other; it could only put words that stand there, or their converses."""
+    there = Vocabulary.of([after])
+    words = {
+        place: (*said, *(CONVERSE[meaning(word)] for word in said if meaning(word) in CONVERSE))
+        for place, said in there.words.items()
+    }
+    possible = edits(sentence, replace(there, words=words))
+    return canonical(after) in {canonical(edit.after) for edit in possible}
 
 
 def _edit(move: Move, before: Sentence, after: Sentence) -> Edit:

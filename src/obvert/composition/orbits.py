@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from obvert.composition.canonical import canonical
 from obvert.composition.operators import edits
-from obvert.composition.sentence import Sentence
-from obvert.composition.vocabulary import Vocabulary
+from obvert.composition.text.canonical import canonical
+from obvert.composition.text.sentence import Sentence
+from obvert.composition.text.vocabulary import Vocabulary
 from obvert.core import ObvertError
 
 

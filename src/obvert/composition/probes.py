@@ -20,11 +20,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from obvert.composition.words import words
+from obvert.composition.text.words import words
 from obvert.core import ObvertError
 
 TextFeatures = Callable[[Sequence[str]], Tensor]
 """Texts -> (B, d) unit features."""
+ALIKE = 1e-12
+"""1 - cos that rounding in fp32 leaves of none."""
 STRENGTHS = tuple(10.0**power for power in range(-4, 4))
 """Ridge penalties tried; one is chosen by leaving out each training text in turn."""
 
@@ -44,8 +46,8 @@ def spread(features: Tensor) -> float:
     x = features.detach().double()
     if len(x) < 2:
         raise ObvertError(f"need two texts or pictures or more to compare with, got {len(x)}")
-    found = 1 - ((x.sum(0).square().sum() - x.square().sum()) / (len(x) * (len(x) - 1))).item()
-    if found < 1e-9:
+    found = ((len(x) * x.square().sum() - x.sum(0).square().sum()) / (len(x) * (len(x) - 1))).item()
+    if found < ALIKE:
         raise ObvertError(f"need texts or pictures that the model tells apart, got {len(x)} that are all alike to it")
     return found
 
@@ -74,20 +76,21 @@ def order_variance(encode: TextFeatures, texts: Sequence[str], *, orders: int = 
         seed: of the draws.
 
     Returns:
-        (N,) float64, one for each text that has two different words or more; its mean is the ratio.
+        (N,) float64, one for each different text that has two different words or more; its mean is the ratio.
 
     Raises:
-        ObvertError: when no text has two different words, or `orders` is below 2.
+        ObvertError: for fewer than two texts with two different words, or fewer than two orders.
     """
     rng = np.random.default_rng(seed)
     told = [text.split() for text in dict.fromkeys(texts)]
     told = [mine for mine in told if len(set(mine)) > 1]
-    if not told or orders < 2:
-        raise ObvertError(f"need texts of two words or more, and two orders or more, got {len(told)} and {orders}")
+    if len(told) < 2 or orders < 2:
+        need = "two texts with two different words or more, and two orders or more"
+        raise ObvertError(f"need {need}, got {len(told)} and {orders}")
     shuffled = [" ".join(rng.permutation(mine)) for mine in told for _ in range(orders)]
     drawn = encode(shuffled).detach().double().cpu().unflatten(0, (-1, orders))
     whole = encode([" ".join(mine) for mine in told]).detach().double().cpu()
-    return drawn.var(1).sum(-1) / (spread(whole) if len(whole) > 1 else 1.0)
+    return drawn.var(1).sum(-1) / spread(whole)
 
 
 def explained(features: Tensor, texts: Sequence[str], *, length: int = 1, seed: int = 0) -> float:

@@ -31,7 +31,7 @@ from obvert.metrics import two_by_two
 Side = Literal["text", "image"]
 STRENGTHS = (math.inf, 10.0, 1.0, 0.1, 0.01)
 """Penalties tried, strongest first; the first with the highest group score on a quarter of the pairs is taken."""
-ITERATIONS = 40
+ITERATIONS = 20
 """Of L-BFGS, for each penalty."""
 LEAST = 16
 """Pairs that a map is fitted on at least."""

@@ -13,10 +13,11 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from obvert.composition import recovery
-from obvert.core import Contrast
+from obvert.core import Contrast, ContrastSet
 from obvert.metrics import TwoByTwo, above, tot, two_by_two
 from obvert.metrics.sides import Differences, differences, which_side
 from obvert.tasks._audit_seen import Seen, key
+from obvert.tasks._contrast_scores import Scores
 
 TIE = 1e-6
 """Scores nearer than this are a tie: what the order of a sum leaves in fp32 cosines."""
@@ -76,7 +77,9 @@ def pairs(seen: Seen, items: Sequence[Contrast]) -> Pairs | None:
 def judged(rows: list[int], images: Tensor, texts: Tensor) -> Pairs:
     """Judge pairs two by two: which contrasts they are, and the (N, 2, d) features of their pictures and texts, N >= 2."""
     two = two_by_two(images.double() @ texts.double().transpose(1, 2), TIE)
-    apart = differences(texts, images)
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))  # what lies half the set apart is unrelated
+    mixed = differences(texts[order], images[order])
+    apart = Differences(**{name: value[order.argsort()] for name, value in vars(mixed).items()})
     told = zip(two.group.tolist(), apart.text.tolist(), apart.image.tolist(), apart.cosine.tolist(), strict=True)
     return Pairs(rows=rows, two=two, differences=apart, sides=[_side(*one) for one in told])
 
@@ -165,11 +168,17 @@ def _things(item: Contrast) -> list[Any]:
     return [*(("text", text) for text in item.texts), *(("picture", key(picture)) for picture in item.pictures)]
 
 
-def treated_as_different(seen: Seen, again: Sequence[Contrast]) -> Tensor:
+def nearest_to_each_other(seen: Seen, again: Sequence[Contrast]) -> Tensor:
     """(N,) whether the two texts that say the same are nearer to each other than either to the wrong one, ties shared."""
-    texts = seen.told(text for item in again for text in item.texts).double().unflatten(0, (-1, 3))
-    one, other, wrong = texts.unbind(1)
-    return tot(torch.stack([(a * b).sum(1) for a, b in ((one, other), (one, wrong), (other, wrong))], 1), TIE)
+    return tot(_similar(seen, again), TIE)
+
+
+def _similar(seen: Seen, items: Sequence[Contrast]) -> Tensor:
+    """(N, 3) cosines of two right texts and a wrong one: of the right ones, then of each with the wrong one."""
+    if not items:
+        return torch.zeros(0, 3, dtype=torch.float64)
+    one, other, wrong = seen.told(text for item in items for text in item.texts).double().unflatten(0, (-1, 3)).unbind(1)
+    return torch.stack([(a * b).sum(1) for a, b in ((one, other), (one, wrong), (other, wrong))], 1)
 
 
 def false_alarms(seen: Seen, again: Sequence[Contrast]) -> tuple[list[int], Tensor, Tensor]:
@@ -188,3 +197,9 @@ def false_alarms(seen: Seen, again: Sequence[Contrast]) -> tuple[list[int], Tens
     scores = torch.stack([seen.scores(again[row])[0] for row in rows])
     first, second = (1 - above(scores[:, i : i + 1], scores[:, 2:], TIE) for i in (0, 1))
     return rows, first, second
+
+
+def published(seen: Seen, contrasts: ContrastSet) -> Scores:
+    """What a benchmark's own measures are taken of."""
+    shown = [seen.scores(item) if seen.has(item) else None for item in contrasts.items]
+    return Scores(shown=shown, similar=_similar(seen, contrasts.items) if "tot" in contrasts.measures else None)

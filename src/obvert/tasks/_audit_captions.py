@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 
 from obvert.captions import stream_captions
-from obvert.composition.canonical import canonical
-from obvert.composition.language import looks_english
 from obvert.composition.natural import natural_pairs
 from obvert.composition.operators import Chain, Vocabulary, chains
-from obvert.composition.sentence import Parser, Sentence
+from obvert.composition.text.canonical import canonical
+from obvert.composition.text.language import looks_english
+from obvert.composition.text.sentence import Parser, Sentence
 from obvert.core import Contrast, ContrastSet, ObvertError
 from obvert.tasks._audit_material import Material
 
 DEPTHS = {1: 3, 2: 1, 3: 1}
 """How many chains of each depth are drawn of a caption."""
-SEVERAL = "several"
-"""Operator or atom of a chain whose edits differ in it."""
+SEVERAL, MIXED = "several", "mixed"
+"""Atom of a chain of two edits or more, and its operator where they differ in it."""
 NATURAL = ", natural"
 """Said behind the atom of a pair whose captions were both written by people."""
 ANOTHER = "another caption"
@@ -134,8 +134,8 @@ def _made(corpus: Corpus, seed: int) -> list[tuple[int, Contrast]]:
 def _contrast(chain: Chain, picture: Path | None) -> Contrast:
     operators = {edit.operator for edit in chain.edits}
     atoms = {_atom(edit.kind, edit.group) for edit in chain.edits}
-    operator = operators.pop() if len(operators) == 1 else SEVERAL
-    atom = atoms.pop() if len(atoms) == 1 else SEVERAL
+    operator = operators.pop() if len(operators) == 1 else MIXED
+    atom = atoms.pop() if len(chain.edits) == 1 else SEVERAL
     return Contrast(
         texts=(chain.before.text, chain.after.text),
         pictures=() if picture is None else (picture,),

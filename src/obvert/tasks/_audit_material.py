@@ -43,18 +43,10 @@ class Material:
         return told.hexdigest()
 
 
-def from_scenes(count: int, *, learn: int = 40) -> Material:
-    """Perfect pairs of held-out Scenes.
-
-    Args:
-        count: pairs of each operator, atom and depth.
-        learn: the same of other scenes, for linear maps.
-
-    Returns:
-        The pairs with their paraphrases.
-    """
+def from_scenes(count: int) -> Material:
+    """Perfect pairs of held-out Scenes, so many of each operator, atom and depth, and as many others for linear maps."""
     contrasts, again = scene_pairs(count, TEST)
-    lessons, _ = scene_pairs(learn, TRAIN)
+    lessons, _ = scene_pairs(count, TRAIN)
     return Material(contrasts=contrasts, again=again, captions=right_texts(contrasts), lessons=lessons)
 
 

@@ -10,8 +10,8 @@ from obvert.report import Block, Dots, Shares, Table, Text
 from obvert.tasks._audit_answers import SIDES, Pairs
 from obvert.tasks._audit_compare import COMPARED, MEASURES, Scores, series
 from obvert.tasks._audit_probes import MOVED, ORDER
-from obvert.tasks._audit_published import PUBLISHED
-from obvert.tasks._audit_rows import ACCURACY, CHANCE, PAIRS, PARAPHRASES, RECOVERED, grouped, label
+from obvert.tasks._audit_rows import ACCURACY, CHANCE, PAIRS, PARAPHRASES, RECOVERED, UNDECIDABLE, grouped, label
+from obvert.tasks._contrast_scores import BENCHMARK
 
 Rows = Sequence[dict[str, Any]]
 COLOURS = {"sees": 2, "outweighed": 5, "misaligned": 4, "visual-blind": 3, "text-blind": 1, "blind": 7}
@@ -81,21 +81,26 @@ def brief(rows: Rows) -> list[dict[str, Any]]:
 def lead(name: str, rows: Rows) -> str:
     """The main finding."""
     cells = [row for row in rows if row["task"] == PAIRS and row["operator"] != "all"]
-    if cells:
-        said = {side: [_name(row) for row in cells if row["verdict"] == side] for side in SIDES}
-        good = len(said["sees"])
-        failing = [f"{side}: {', '.join(names)}" for side, names in said.items() if side != "sees" and names]
-        return f"{name} tells {good} of {len(cells)} kinds of pairs apart." + "".join(
-            f" {one[0].upper()}{one[1:]}." for one in failing
-        )
-    whole = next((row for row in rows if row["task"] == ACCURACY and row["atom"] == "micro"), None)
-    if whole:
-        told = f"{name} chooses the right text of {whole['accuracy']:.1%} of the pictures"
-        return f"{told}; a perfect bag of words would choose that of {whole['bag_of_words']:.1%}."
+    whole = {row["atom"]: row for row in rows if row["task"] == ACCURACY and row["operator"] == "all"}
     order = next((row for row in rows if row["task"] == ORDER and row["order_variance"] is not None), None)
-    if order:
-        return f"{name}: the order of the words makes up {order['order_variance']:.1%} of what sets two captions apart."
-    return ""
+    told = []
+    if cells:
+        by = {side: [_name(row) for row in cells if row["verdict"] == side] for side in SIDES}
+        told.append(f"{name} tells {len(by['sees'])} of {len(cells)} kinds of pairs apart.")
+        told += [f"{side.capitalize()}: {', '.join(names)}." for side, names in by.items() if side != "sees" and names]
+    elif whole:
+        of = whole["micro"]
+        told.append(
+            f"{name} chooses the right text of {of['accuracy']:.1%} of the pictures, a bag of words {of['bag_of_words']:.1%}."
+        )
+    elif order:
+        told.append(f"{name}: the order of the words makes up {order['order_variance']:.1%} of what sets two captions apart.")
+    if UNDECIDABLE in whole:
+        told.append(
+            f"Where only the order of the words tells, the right text is chosen of {whole[UNDECIDABLE]['accuracy']:.1%} of the "
+            f"pictures; by chance it were {whole[UNDECIDABLE]['bag_of_words']:.1%}."
+        )
+    return " ".join(told)
 
 
 def reading(measured_alone: bool) -> Text:
@@ -107,8 +112,7 @@ VERDICTS = (
     "Shares of pairs, in per cent. Sees: both texts and both pictures are told apart (group score). Of the others: text-blind or "
     "visual-blind, the two texts or the two pictures lie less than a tenth as far apart as unrelated ones; blind, both do; "
     "misaligned, both differ, but not along each other; outweighed, both differ and meet, but by less than what else sets the "
-    "scores apart. The verdict: sees from a half on, below it what most others "
-    "are."
+    "scores apart. The verdict: sees from a half on, below it what most others are."
 )
 DOTS = (
     "With Wilson's 95 % intervals. Bag of words: what a scorer reaches that knows every word and no order, ties at their chance."
@@ -130,7 +134,9 @@ CHOICE = (
     "encoder that does not read order. Decidable by words: right and wrong text hold other words. Macro: the plain mean over "
     "categories."
 )
-SCORED = "Ties as they are shared here, and as wrong, as most published code has it."
+SCORED = (
+    "A tie counts its chance; as wrong: as most published code has it. Bag of words: what knows every word and no order reaches."
+)
 PAIRED = "Differences are paired, contrast by contrast, with a 95 % bootstrap interval."
 RATIO = (
     "1 - cos of a text and what an operator makes of it, as a share of that of two unrelated texts; bootstrap intervals. A "
@@ -182,7 +188,13 @@ TABLES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...], str], ...] = (
         ("operator",),
         CHOICE,
     ),
-    (PUBLISHED, "As its publishers score it", ("measure", "value", "ties_as_wrong", "of"), (), SCORED),
+    (
+        BENCHMARK,
+        "As its publishers score it",
+        ("measure", "category", "accuracy", "bag_of_words", "ties", "ties_as_wrong", "items"),
+        ("measure",),
+        SCORED,
+    ),
     (COMPARED, "Compared", ("against", *KIND, "here", "there", "difference", "contrasts"), ("against",), PAIRED),
     (MOVED, "How far a text moves, without pictures", (*KIND, "ratio", "texts"), ("operator",), RATIO),
     (

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from obvert.composition.probes import explained, moved, order_variance, spread
 from obvert.core import ObvertError
@@ -69,9 +68,3 @@ def _drawn(captions: Sequence[str], most: int, seed: int) -> list[str]:
     if len(captions) <= most:
         return list(captions)
     return [captions[i] for i in sorted(np.random.default_rng(seed).permutation(len(captions))[:most])]
-
-
-def alike(seen: Seen, captions: Sequence[str]) -> bool:
-    """Whether all captions are one to the model, so that nothing can be said of how far they move."""
-    features = seen.told(captions)
-    return len(captions) < 2 or bool(torch.allclose(features, features[:1], atol=1e-6))

@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from obvert.composition.bag import bag_decidable, ceiling
+from obvert.composition.operators import OPERATORS
 from obvert.core import Contrast, ContrastSet
 from obvert.metrics import bootstrap, by_category, macro, tally, wilson
 from obvert.tasks._audit_answers import MAPS, SIDES, Choices, Pairs
 
 ACCURACY, PAIRS, RECOVERED, PARAPHRASES = "which text is right", "two by two", "recoverability", "paraphrases"
+DECIDABLE, UNDECIDABLE = "decidable by words", "undecidable by words"
 CHANCE = 1 / 6
 """Group score of scores at random."""
 Cell = tuple[str, str, int | None]
@@ -31,15 +33,16 @@ def cell(item: Contrast) -> Cell:
 def label(of: Cell) -> str:
     """What was done, in words."""
     operator, atom, depth = of
-    return f"{operator} {atom}".strip() + (f", {depth} deep" if depth and depth > 1 else "")
+    return f"{operator} {depth} atoms" if depth and depth > 1 else f"{operator} {atom}".strip()
 
 
 def grouped(items: Sequence[Contrast], rows: Iterable[int]) -> dict[Cell, list[int]]:
-    """Places in `rows` by what was done to the contrast there, in the order in which they come."""
+    """Places in `rows` by what was done to the contrast there: swaps, replacements, additions, others; by depth within each."""
     found: dict[Cell, list[int]] = {}
     for place, row in enumerate(rows):
         found.setdefault(cell(items[row]), []).append(place)
-    return found
+    order = {operator: i for i, operator in enumerate(OPERATORS)}
+    return dict(sorted(found.items(), key=lambda entry: (order.get(entry[0][0], len(order)), entry[0][2] or 0)))
 
 
 def accuracy_rows(model: str, contrasts: ContrastSet, found: Choices) -> list[dict[str, Any]]:
@@ -76,7 +79,7 @@ def accuracy_rows(model: str, contrasts: ContrastSet, found: Choices) -> list[di
     means = _macro(contrasts, found, whole)
     if means:
         rows.append(rows[-1] | {"atom": "macro"} | means | {"bag_of_words": _plain_mean(contrasts, found, limit)})
-    for name, mask in (("decidable by words", decidable), ("undecidable by words", ~decidable)):
+    for name, mask in ((DECIDABLE, decidable), (UNDECIDABLE, ~decidable)):
         if mask.any():
             rows.append(told(("all", name, None), mask.nonzero().flatten().tolist()))
     return rows

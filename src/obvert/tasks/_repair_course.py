@@ -1,7 +1,8 @@
 """What a repair is taught and examined on; by default exact pairs of Scenes whose arrangements are kept apart.
 
-Learned from are pairs of which neither scene's arrangement is unseen, see `obvert.composition.arrangements`; asked are pairs of
-which both are. Scenes for validation have even seeds, those of the test odd ones, and no model of the zoo was trained on either.
+Learned from are pairs of which neither scene's arrangement is unseen, see `obvert.composition.repair.arrangements`; asked are
+pairs of which both are. Scenes for validation have even seeds, those of the test odd ones, and no model of the zoo was
+trained on either.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from obvert.composition.arrangements import unseen
-from obvert.composition.lessons import Lesson, Lessons
+from obvert.composition.repair.arrangements import unseen
+from obvert.composition.repair.lessons import Lesson, Lessons
 from obvert.composition.scene_pairs import KINDS, SCENES, Pair, said_again, stream
 from obvert.core import Contrast, DualEncoder, ObvertError, Progress
 from obvert.store import Run

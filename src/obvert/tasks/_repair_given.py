@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
-from obvert.composition.canonical import canonical
-from obvert.composition.lessons import Lesson, Lessons
-from obvert.composition.miner import Miner
 from obvert.composition.operators import Vocabulary
-from obvert.composition.sentence import Parser
+from obvert.composition.repair.lessons import Lesson, Lessons
+from obvert.composition.repair.miner import Miner
+from obvert.composition.text.canonical import canonical
+from obvert.composition.text.sentence import Parser
 from obvert.core import Contrast, ContrastSet, DualEncoder, ObvertError, PictureSet, Progress
 from obvert.store import Run
 from obvert.tasks._apply import prompt

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from obvert.composition.repair import TERMS, Repair
+from obvert.composition.repair.tune import TERMS, Repair
 from obvert.core import DualEncoder
 from obvert.report import Block, Curves, Dots, Report, Table, Text
 from obvert.tasks._audit_page import tables

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from obvert.composition import collisions
-from obvert.composition.corpus import Corpus, Intake, Tallies
-from obvert.composition.sentence import Parser
-from obvert.composition.teaching import MOST, Lesson, lessons
+from obvert.composition.corpora import collisions
+from obvert.composition.corpora.corpus import Corpus, Intake, Tallies
+from obvert.composition.corpora.teaching import MOST, Lesson, lessons
+from obvert.composition.text.sentence import Parser
 from obvert.provenance import versions
 from obvert.report import Block, Curves, Dots, Report, Table, Text
 from obvert.zoo.scenes import caption, sample_mention, sample_one

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from obvert.composition.repair import Repair
+from obvert.composition.repair.tune import Repair
 from obvert.core import DualEncoder, ObvertError, Progress, Tunable, Tuning
 from obvert.store import Run
 from obvert.tasks._audit_answers import judged

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from obvert.core import ObvertError, Reader
 
-PICTURES = ("pixel_values", "mm_encoder_outputs", "past_key_values")
-"""What a network takes of pictures, or of a run before that had them."""
+PICTURES = ("pixel_values", "mm_encoder_outputs", "past_key_values", "cache")
+"""What a network takes of pictures, or of a run before that had them, which newer transformers call a cache."""
 
 
 def named(network: Any, patterns: Sequence[str], name: str) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""Repair of a model: what it practises on, hard negatives, losses, and the training."""

@@ -1,0 +1,1 @@
+"""Texts: their words, their atoms and what keeps them grammatical."""
