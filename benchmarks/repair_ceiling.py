@@ -8,7 +8,7 @@ two free unit vectors are fitted to two thirds of them by the four margins of a 
 
 Printed are group scores of the model's own texts, of the mean features of the pictures, and of the fitted vectors. Chance is 1/6.
 
-Run: python benchmarks/repair_ceiling.py     (about five minutes; --captions 4 for a look)
+Run: python benchmarks/repair_ceiling.py     (about three minutes; --captions 4 for a look)
 """
 
 from __future__ import annotations
