@@ -64,7 +64,7 @@ def compare(name: str, pictures: int, steps: int, *, eight_bit: bool) -> Compare
     model = load_autoencoder(name, device="cpu")
     chosen_on = truth(model, pictures // 2, 7, split="validation", eight_bit=eight_bit)
     given = truth(model, pictures, 7, split="test", eight_bit=eight_bit)
-    methods = contestants(steps)
+    methods = contestants(steps, model.device)
     stopped, taken = at_stop(model, given)
     spent = taken.double().mean().item()
     lowest = follow("", methods["Anderson"], model, chosen_on).mean.min().item()

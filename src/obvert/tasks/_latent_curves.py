@@ -19,6 +19,7 @@ from obvert.tasks._memory import peak_memory
 from obvert.zoo.draw import draw
 from obvert.zoo.exam import HELD_OUT
 from obvert.zoo.scenes import sample
+from obvert.zoo.training import computes_bf16
 
 FIRST = HELD_OUT + 4000
 """Seeds of the scenes: even ones to choose on, odd ones to test on."""
@@ -87,16 +88,20 @@ def truth(model: Autoencoder, count: int, seed: int, *, split: str, eight_bit: b
     return Truth(latents=latents, pictures=(pictures * 255).round() / 255 if eight_bit else pictures)
 
 
-def contestants(steps: int) -> dict[str, Any]:
-    """Every solver as it is used, by name; tuned Krasnoselskii-Mann is added by `tune`."""
+def contestants(steps: int, device: torch.device) -> dict[str, Any]:
+    """Every solver as it is used, by name; tuned Krasnoselskii-Mann is added by `tune`.
 
-    def free(solver: Solver[Any], precision: Any = "fp32") -> DecoderInversion:
-        return DecoderInversion(solver=solver, max_steps=steps, stop=None, precision=precision)
+    In bf16 only the first ten steps are taken where the device emulates it, which makes a step some nine times as long.
+    """
+
+    def free(solver: Solver[Any], precision: Any = "fp32", most: int = steps) -> DecoderInversion:
+        return DecoderInversion(solver=solver, max_steps=min(steps, most), stop=None, precision=precision)
 
     horizon = min(steps, 100)
+    in_bf16 = steps if computes_bf16(device) else 10
     return {
         "Anderson": free(Anderson()),
-        "Anderson, bf16": free(Anderson(), "bf16"),
+        "Anderson, bf16": free(Anderson(), "bf16", in_bf16),
         "Anderson by pixels": free(Anderson(pixels=True)),
         "forward step": free(ForwardStep()),
         "KM, published": free(InertialKM()),

@@ -143,7 +143,7 @@ def compete(
     """All solvers on one seed's pictures, KM tuned on others; MiB they take; what stopping loses; the test pictures."""
     chosen_on = truth(model, size.pictures // 2, seed, split="validation", eight_bit=True)
     given = truth(model, size.pictures, seed, split="test", eight_bit=True)
-    methods = contestants(size.steps)
+    methods = contestants(size.steps, model.device)
     known = follow("validation Anderson", methods["Anderson"], model, chosen_on, run=run)
     tuned = tune(model, chosen_on, min(40, size.steps), run=run, level=known.mean[: size.steps].min().item() + 0.5)
     methods["KM, tuned"] = DecoderInversion(solver=tuned, max_steps=size.steps, stop=None)
