@@ -89,9 +89,14 @@ def truth(model: Autoencoder, count: int, seed: int, *, split: str, eight_bit: b
 
 
 def contestants(steps: int, device: torch.device) -> dict[str, Any]:
-    """Every solver as it is used, by name; tuned Krasnoselskii-Mann is added by `tune`.
+    """Every solver as it is used; tuned Krasnoselskii-Mann is added by `tune`.
 
-    In bf16 only the first ten steps are taken where the device emulates it, which makes a step some nine times as long.
+    Args:
+        steps: of each.
+        device: where they will run; one that emulates bf16 takes only the first ten steps in it, each nine times as long.
+
+    Returns:
+        Methods by name.
     """
 
     def free(solver: Solver[Any], precision: Any = "fp32", most: int = steps) -> DecoderInversion:

@@ -46,7 +46,7 @@ STEPS = (3, 5, 10, 20, 50, 100)
 class Size:
     """How much is done."""
 
-    pictures: int = 64
+    pictures: int = 16
     """Scenes a seed tests on; half as many to choose on."""
     seeds: int = 3
     """Seeds, 2 to 10."""
