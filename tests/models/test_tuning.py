@@ -1,4 +1,4 @@
-"""Tuned text towers: a copy that starts as the model, trains, and ends as a checkpoint of the same kind; the model stays."""
+"""Tuned towers: a copy that starts as the model, trains, and ends as a checkpoint of the same kind; the model stays."""
 
 from __future__ import annotations
 
@@ -132,20 +132,47 @@ def test_a_map_of_picture_features_is_folded_in(family: tuple[str, Any], tmp_pat
     before, image = tiny.fingerprint(model.parameters()), model.image_features(tiny.pictures())
     if kind.startswith("siglip"):
         with pytest.raises(ObvertError, match="need an image tower that ends in a matrix"):
-            model.tuning(2, pictures=True)
+            model.tuning(2, image_tower="map")
         return
-    tuning = model.tuning(2, pictures=True)
-    assert torch.equal(tuning.pictures(image).detach(), normalize(image, dim=-1))
+    tuning = model.tuning(2, image_tower="map")
+    assert torch.equal(tuning.from_features(image).detach(), normalize(image, dim=-1))
     with torch.no_grad():
-        tuning.parameters()["pictures"].add_(0.1 * torch.randn(16, 16, generator=torch.Generator().manual_seed(0)))
-    wanted = tuning.pictures(image).detach()
+        tuning.parameters()["images"].add_(0.1 * torch.randn(16, 16, generator=torch.Generator().manual_seed(0)))
+    wanted = tuning.from_features(image).detach()
     assert (wanted - image).norm(dim=1).min() > 0.05
-    torch.testing.assert_close(tuning.interpolated(0.0).pictures(image).detach(), image)
+    torch.testing.assert_close(tuning.interpolated(0.0).from_features(image).detach(), image)
     tuning.save(tmp_path)
     again = obvert.load(f"open_clip:{tmp_path}" if kind == "open-clip" else str(tmp_path), device="cpu")
     torch.testing.assert_close(again.image_features(tiny.pictures()), wanted, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(again.text_features(tiny.TEXTS), model.text_features(tiny.TEXTS), rtol=1e-4, atol=1e-5)
     assert tiny.fingerprint(model.parameters()) == before
+
+
+def test_an_image_tower_is_tuned_with_the_texts(family: tuple[str, Any], tmp_path: Path) -> None:
+    kind, model = family
+    before, image = tiny.fingerprint(model.parameters()), model.image_features(tiny.pictures())
+    frozen, tuning = model.tuning(2), model.tuning(2, image_tower="tuned")
+    assert tuning.parameters().keys() > frozen.parameters().keys()
+    torch.testing.assert_close(frozen.image_features(tiny.pictures()).detach(), image, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(tuning.image_features(tiny.pictures()).detach(), image, rtol=1e-5, atol=1e-6)
+    optimiser = torch.optim.Adam(tuning.parameters().values(), lr=0.1)
+    for _ in range(3):
+        optimiser.zero_grad()
+        (tuning.image_features(tiny.pictures()) @ tuning.features(tiny.TEXTS)[0]).sum().backward()
+        optimiser.step()
+    wanted, told = tuning.image_features(tiny.pictures()).detach(), tuning.features(tiny.TEXTS).detach()
+    assert (wanted - image).norm(dim=1).min() > 0.05
+    half = tuning.interpolated(0.5).image_features(tiny.pictures()).detach()
+    assert ((half - image).norm(dim=1) > 0).all()
+    assert ((half - wanted).norm(dim=1) > 0).all()
+    torch.testing.assert_close(tuning.interpolated(0.0).image_features(tiny.pictures()).detach(), image, rtol=1e-5, atol=1e-6)
+    tuning.save(tmp_path)
+    again = obvert.load(f"open_clip:{tmp_path}" if kind == "open-clip" else str(tmp_path), device="cpu")
+    torch.testing.assert_close(again.image_features(tiny.pictures()), wanted, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(again.text_features(tiny.TEXTS), told, rtol=1e-4, atol=1e-5)
+    assert tiny.fingerprint(model.parameters()) == before
+    with pytest.raises(ObvertError, match="need the images themselves"):
+        tuning.from_features(image)
 
 
 def test_draws_are_seeded(family: tuple[str, Any]) -> None:
@@ -159,6 +186,10 @@ def test_what_cannot_be_tuned_is_said_in_one_line(family: tuple[str, Any], tmp_p
     _, model = family
     with pytest.raises(ObvertError, match="rank of 1 or more, got 0"):
         model.tuning(0)
+    with pytest.raises(ObvertError, match="need a rank to tune the image tower"):
+        model.tuning(image_tower="tuned")
+    with pytest.raises(ObvertError, match="unknown image tower"):
+        model.tuning(2, image_tower="melted")
     for share in (-0.1, 1.1):
         with pytest.raises(ObvertError, match="share in"):
             model.tuning().interpolated(share)

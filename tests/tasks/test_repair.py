@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -15,13 +15,14 @@ import obvert
 from obvert.cli import main
 from obvert.composition.operators import Vocabulary
 from obvert.composition.repair.arrangements import unseen
+from obvert.composition.repair.images import CachedImages
 from obvert.composition.repair.miner import Miner
 from obvert.composition.scene_pairs import stream
 from obvert.composition.text.parsing import parser
-from obvert.core import Contrast, ContrastSet, ObvertError
+from obvert.core import Contrast, ContrastSet, ObvertError, Tuning
 from obvert.tasks import _repair_course as scenes
 from obvert.tasks import _repair_given as given
-from obvert.tasks._repair_exam import Exam, rows, sit
+from obvert.tasks._repair_exam import Exam, Shots, rows, sit
 from obvert.tasks.repair import choose, tunable
 from obvert.zoo.draw import draw
 from obvert.zoo.scenes import Mention, caption, sample
@@ -75,6 +76,20 @@ def test_the_zoo_is_repaired_from_end_to_end(clip: Any, tmp_path: Path, capsys: 
     assert "--overwrite" in capsys.readouterr().err
 
 
+def test_an_image_tower_is_repaired_too(clip: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    assert main(["repair", "zoo/clip", *SMALL, "--image-tower", "tuned", "--out", str(out), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert sum(row["task"] == "repair" for row in rows) == 11
+    again, before = obvert.load(str(out / "model"), device="cpu").parameters(), clip.parameters()
+    moved = {name for name in before if not torch.equal(again[name].float(), before[name].float())}
+    chosen = next(row["share"] for row in rows if row.get("chosen"))
+    assert any(name.startswith("vision_model") for name in moved) == (chosen > 0)
+    assert main(["repair", "zoo/clip", *SMALL, "--image-tower", "tuned", "--rank", "None", "--out", str(tmp_path / "no")]) == 2
+    assert "need a rank to tune the image tower" in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()
+
+
 def test_captions_are_mined_and_real_pairs_are_missed(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = (pictures / "captions.tsv").read_text().splitlines()[::2]  # one of each pair: hardly any natural ones are left
     (tmp_path / "captions.tsv").write_text("\n".join(lines))
@@ -117,7 +132,7 @@ def test_nothing_that_is_learned_from_is_asked(clip: Any) -> None:
     assert not taught & (asked[0] | asked[1])
     assert not asked[0] & asked[1]
     assert len(course.lessons.items) == 12
-    assert course.test.classes  # pictures and their own texts
+    assert course.test.shots.classes  # pictures and their own texts
     assert any("zero-shot" in warning for warning in course.warnings)
 
 
@@ -161,13 +176,24 @@ def test_an_exam_by_hand() -> None:
             Contrast(texts=("a", "b"), category="add"),
             Contrast(texts=("a", "a too"), category="add"),
         ],
-        images=[axes, axes, axes[:1], axes[:1]],
-        classes=["a", "b"],
-        pictures=axes[[0, 1, 0]],
-        labels=torch.tensor([0, 1, 1]),
+        rows=[(0, 1), (0, 1), (0,), (0,)],
+        images=CachedImages(features=axes),
+        shots=Shots(
+            classes=["a", "b"], images=CachedImages(features=axes[[0, 1, 0]]), labels=torch.tensor([0, 1, 1]), told="two kinds"
+        ),
     )
     told = {"a": axes[0], "b": axes[1], "a too": axes[0]}
-    marks = sit(exam, lambda texts: torch.stack([told[text] for text in texts]))
+
+    class Fixed:
+        tunes_images = False
+
+        def features(self, texts: list[str]) -> Tensor:
+            return torch.stack([told[text] for text in texts])
+
+        def from_features(self, features: Tensor) -> Tensor:
+            return features
+
+    marks = sit(exam, cast(Tuning, Fixed()))
     assert marks.credit.tolist() == [1.0, 0.0, 1.0, 0.5]
     assert marks.score == pytest.approx((0.5 + 0.75) / 2)
     assert marks.zero_shot == pytest.approx(2 / 3)

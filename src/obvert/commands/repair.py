@@ -1,4 +1,4 @@
-"""Repair a dual encoder that is blind to composition: tune its text tower on real pairs and hard negatives."""
+"""Repair a dual encoder that is blind to composition: tune it on real pairs and hard negatives."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def run(argv: Sequence[str]) -> int:
     from obvert.tasks.repair import repair, tunable
 
     taken(options.out, overwrite=options.overwrite)
-    model = tunable(options.load(), options.repair.rank)
+    model = tunable(options.load(), options.repair.rank, options.repair.image_tower)
     settings: dict[str, Any] = {k: v for k, v in asdict(options).items() if k not in ("overwrite", "json", "out")}
     files = [file for file in (options.captions, options.root) if file and file.exists()]
     mark = settings | {"sha256": model.card.sha256, "changed": [file.stat().st_mtime_ns for file in files]}

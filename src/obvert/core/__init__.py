@@ -14,7 +14,7 @@ from obvert.core.model import Card, DualEncoder, FeatureMap, Fitted, Modality, R
 from obvert.core.parametrisation import Parametrisation, View
 from obvert.core.reader import Answer, Domain, Reader
 from obvert.core.search import Eval, Field, Map, Objective, ObvertError, Progress, Solution, Solver, Status, Stop, descent
-from obvert.core.tuning import Tunable, Tuning
+from obvert.core.tuning import ImageTower, Tunable, Tuning
 from obvert.core.watermark import Watermark
 from obvert.core.writer import Writer
 
@@ -31,6 +31,7 @@ __all__ = [
     "FeatureMap",
     "Field",
     "Fitted",
+    "ImageTower",
     "Inversion",
     "Judged",
     "Map",

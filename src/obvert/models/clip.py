@@ -46,11 +46,15 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
     _check(model, text, vision)
     model.to(device, dtype)
     text, vision = text_tower(model, tokenizer), vision_tower(model)
-    context = len(text.positions)
+    context, preprocess = len(text.positions), read_preprocess(folder)
 
     def encode(network: Any, texts: Sequence[str]) -> Tensor:
         ids = tokenizer(list(texts), padding=True, truncation=True, max_length=context, return_tensors="pt").to(device)
         return network.get_text_features(input_ids=ids["input_ids"], attention_mask=ids["attention_mask"]).pooler_output
+
+    def see(network: Any, images: Sequence[Tensor]) -> Tensor:
+        tower = vision_tower(network)
+        return tower(tower.patchify(preprocess(images).to(device, dtype)))
 
     return Dual(
         card=card,
@@ -59,7 +63,7 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
         dimension=model.config.projection_dim,
         width=text.embedding.shape[1],
         default_patches=PATCHES.get(model.config.vision_config.patch_size, 1),
-        preprocess=read_preprocess(folder),
+        preprocess=preprocess,
         pixels_to_features=lambda pixels: vision(vision.patchify(pixels)),
         texts_to_features=lambda texts: encode(model, texts),
         tokens_map=text.from_tokens,
@@ -73,6 +77,7 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
             head=Head(module="text_projection"),
             picture_head=Head(module="visual_projection"),
             encode=encode,
+            see=see,
             write=lambda network, place: write_model(network, place, folder),
         ),
     )

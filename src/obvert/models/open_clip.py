@@ -74,6 +74,10 @@ def load(name: str, device: torch.device, dtype: torch.dtype) -> Dual:
     def encode(network: Any, texts: Sequence[str]) -> Tensor:
         return network.encode_text(tokenizer(list(texts)).to(device))
 
+    def see(network: Any, images: Sequence[Tensor]) -> Tensor:
+        tower = vision_tower(network)
+        return tower(tower.patchify(preprocess(images).to(device, dtype)))
+
     linear = isinstance(model.text_projection, nn.Module)
 
     return Dual(
@@ -97,6 +101,7 @@ def load(name: str, device: torch.device, dtype: torch.dtype) -> Dual:
             head=Head(module="text_projection") if linear else Head(tensor="text_projection", rows=False),
             picture_head=None if model.visual.proj is None else Head(module="visual", tensor="proj", rows=False),
             encode=encode,
+            see=see,
             write=lambda network, folder: _write(network, folder, source),
         ),
     )

@@ -12,7 +12,9 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -64,6 +66,11 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
 
     text.check()
     side = vision.config.image_size
+    preprocess = read_preprocess(folder, side)
+
+    def see(network: Any, images: Sequence[Tensor]) -> Tensor:
+        return network.get_image_features(pixel_values=preprocess(images).to(device, dtype)).pooler_output
+
     with torch.no_grad():
         pixels = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
         agree(run_image(patchify(pixels)), model.get_image_features(pixel_values=pixels).pooler_output, "image")
@@ -75,12 +82,12 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
         dimension=model.config.text_config.projection_size,
         width=text.embedding.shape[1],
         default_patches=PATCHES,
-        preprocess=read_preprocess(folder, side),
+        preprocess=preprocess,
         pixels_to_features=lambda pixels: run_image(patchify(pixels)),
         texts_to_features=text.features,
         tokens_map=text.from_tokens,
         patches_map=from_patches,
         heads=None,
         parameters=lambda: dict(model.state_dict()),
-        tuned_parts=text.parts(folder),
+        tuned_parts=text.parts(folder, see),
     )

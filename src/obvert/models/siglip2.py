@@ -66,10 +66,13 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
 
         return Map(call=call, shape=(patches, vision.config.hidden_size), scale=SCALE)
 
-    def pixels_to_features(patches: Patches) -> Tensor:
-        return model.get_image_features(
+    def read_patches(network: Any, patches: Patches) -> Tensor:
+        return network.get_image_features(
             pixel_values=patches.values, pixel_attention_mask=patches.mask, spatial_shapes=patches.shapes
         ).pooler_output
+
+    def pixels_to_features(patches: Patches) -> Tensor:
+        return read_patches(model, patches)
 
     text.check()
     with torch.no_grad():
@@ -91,7 +94,7 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
         patches_map=from_patches,
         heads=None,
         parameters=lambda: dict(model.state_dict()),
-        tuned_parts=text.parts(folder),
+        tuned_parts=text.parts(folder, lambda network, images: read_patches(network, preprocess(images).to(device, dtype))),
     )
 
 

@@ -33,6 +33,8 @@ class Seen:
     """Each different picture that could be read, by `key`, and its row."""
     image: Tensor
     """(P, d) unit features."""
+    places: Sequence[Any]
+    """(P,) where each picture lies, or itself."""
     broken: Sequence[str]
     """One line for each picture that could not be read."""
 
@@ -94,18 +96,19 @@ def see(
     for start in range(0, len(texts), TEXTS):
         rows.append(model.text_features(texts[start : start + TEXTS]).cpu())
         moved(start + len(rows[-1]) - len(texts), total, 0.0)
-    image, kept, broken = torch.zeros(0, model.dimension), list[Any](), list[str]()
+    image, places, broken = torch.zeros(0, model.dimension), list[Any](), list[str]()
     if pictures:
         asked = PictureSet(paths=list(pictures.values()), labels=[0] * len(pictures), classes=["picture"])
         encoded = encode(model, asked, run=run, progress=moved)
         image, broken = encoded.features, encoded.broken
-        kept = [key(picture) for picture in encoded.pictures.paths]
+        places = list(encoded.pictures.paths)
     return Seen(
         model=model,
         texts={text: i for i, text in enumerate(texts)},
         text=torch.cat(rows),
-        pictures={name: i for i, name in enumerate(kept)},
+        pictures={key(picture): i for i, picture in enumerate(places)},
         image=image,
+        places=places,
         broken=broken,
     )
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from obvert.composition.repair.arrangements import unseen
+from obvert.composition.repair.images import CachedImages
 from obvert.composition.repair.lessons import Lesson, Lessons
 from obvert.composition.scene_pairs import KINDS, SCENES, Pair, said_again, stream
 from obvert.core import Contrast, DualEncoder, ObvertError, Progress
@@ -49,8 +49,6 @@ class Course:
     """For choices."""
     test: Exam
     """For results."""
-    shot: str
-    """What the zero-shot part is, in words."""
     warnings: tuple[str, ...] = ()
 
 
@@ -96,22 +94,20 @@ def from_scenes(model: DualEncoder, size: Size, *, run: Run | None = None, progr
     alone = sample(size.pairs, LEARN + 2, things=1)
     items = [_lesson(pair, place) for pair in taught] + [_alone(scene, len(place) + i, rng) for i, scene in enumerate(alone)]
     features |= _encoded(model, alone, run.within("alone") if run else None, None)
-    image = torch.stack([features[scene] for scene in (*place, *alone)])
     return Course(
         name="Scenes",
-        lessons=Lessons(image=image, items=items, kept=list(dict.fromkeys(kept))),
+        lessons=Lessons(images=_images([*place, *alone], features), items=items, kept=list(dict.fromkeys(kept))),
         validation=_exam(tried, shots.half(0), features),
         test=_exam(tested, shots.half(1), features),
-        shot=shots.told,
     )
 
 
 def kinds_of_things(model: DualEncoder, count: int) -> Shots:
     """Scenes of one thing, for zero-shot recognition of 64 kinds: as many for choices as for the test."""
     scenes = [scene for pair in zip(*(sample(count, HELD_OUT + i, things=1) for i in (0, 1)), strict=True) for scene in pair]
-    features = torch.cat([model.image_features(pictures(scenes[i : i + CHUNK])).cpu() for i in range(0, len(scenes), CHUNK)])
+    images = _images(scenes, _encoded(model, scenes, None, None))
     labels = torch.tensor([kind(scene) for scene in scenes])
-    return Shots(classes=[caption_of(name) for name in kinds()], features=features, labels=labels, told=KINDS_OF_THINGS)
+    return Shots(classes=[caption_of(name) for name in kinds()], images=images, labels=labels, told=KINDS_OF_THINGS)
 
 
 def _pairs(count: int, seed: int, wanted: bool) -> list[Pair]:
@@ -143,6 +139,14 @@ def _encoded(model: DualEncoder, scenes: list[Scene], run: Run | None, progress:
     return dict(zip(scenes, torch.cat(rows), strict=True))
 
 
+def _images(scenes: list[Scene], features: dict[Scene, Tensor]) -> CachedImages:
+    """Scenes, drawn anew where they are asked for."""
+    return CachedImages(
+        features=torch.stack([features[scene] for scene in scenes]),
+        load=lambda rows: pictures([scenes[row] for row in rows]),
+    )
+
+
 def _lesson(pair: Pair, place: dict[Scene, int]) -> Lesson:
     return Lesson(
         texts=pair.captions,
@@ -161,7 +165,7 @@ def _alone(scene: Scene, row: int, rng: np.random.Generator) -> Lesson:
     return Lesson(texts=(own,), pictures=(row,), wrong=wrong, category="one thing")
 
 
-def _exam(pairs: Sequence[Pair], shot: dict[str, Any], features: dict[Scene, Tensor]) -> Exam:
+def _exam(pairs: Sequence[Pair], shots: Shots, features: dict[Scene, Tensor]) -> Exam:
     items = [
         Contrast(
             texts=pair.captions,
@@ -172,8 +176,5 @@ def _exam(pairs: Sequence[Pair], shot: dict[str, Any], features: dict[Scene, Ten
         )
         for pair in pairs
     ]
-    return Exam(
-        items=items,
-        images=[torch.stack((features[pair.before], features[pair.after])) for pair in pairs],
-        **shot,
-    )
+    images = _images([scene for pair in pairs for scene in (pair.before, pair.after)], features)
+    return Exam(items=items, rows=[(2 * i, 2 * i + 1) for i in range(len(pairs))], images=images, shots=shots)

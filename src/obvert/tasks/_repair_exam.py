@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from obvert.core import Contrast
+from obvert.composition.repair.images import CachedImages
+from obvert.core import Contrast, Tuning
 from obvert.metrics import above, bootstrap, by_category, macro, tally, two_by_two
 from obvert.tasks._audit_answers import TIE
 
-Encode = Callable[[Sequence[str]], Tensor]
-"""Texts -> (B, d) unit features."""
 TASK, SHOT = "repair", "zero-shot"
 TEXTS = 256
 """Texts encoded at a time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shots:
+    """Images for zero-shot recognition."""
+
+    classes: Sequence[str]
+    """Texts of the classes."""
+    images: CachedImages
+    labels: Tensor
+    """(N,) which text belongs to each."""
+    told: str
+    """What it is, in words."""
+
+    def half(self, start: int) -> Shots:
+        """Every other image."""
+        return replace(self, images=self.images.part(range(start, len(self.images), 2)), labels=self.labels[start::2])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,36 +42,14 @@ class Exam:
 
     items: Sequence[Contrast]
     """Texts and what is right of which picture."""
-    images: Sequence[Tensor]
-    """Of each contrast (P, d) features of its pictures."""
-    classes: Sequence[str]
-    """Texts of which one belongs to each picture of the zero-shot part."""
-    pictures: Tensor
-    """(N, d) features of these pictures."""
-    labels: Tensor
-    """(N,) which text belongs to each."""
+    rows: Sequence[Sequence[int]]
+    """Of each contrast its images."""
+    images: CachedImages
+    shots: Shots
 
     def texts(self) -> list[str]:
         """Every different text that is asked about."""
-        return list(dict.fromkeys([text for item in self.items for text in item.texts] + list(self.classes)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shots:
-    """Pictures for zero-shot recognition, encoded."""
-
-    classes: Sequence[str]
-    """Texts of the classes."""
-    features: Tensor
-    """(N, d)."""
-    labels: Tensor
-    """(N,)."""
-    told: str
-    """What it is, in words."""
-
-    def half(self, start: int) -> dict[str, Any]:
-        """Every other picture, as an exam takes it."""
-        return {"classes": self.classes, "pictures": self.features[start::2], "labels": self.labels[start::2]}
+        return list(dict.fromkeys([text for item in self.items for text in item.texts] + list(self.shots.classes)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,25 +74,26 @@ class Marks:
 
 
 @torch.no_grad()
-def sit(exam: Exam, encode: Encode, see: Callable[[Tensor], Tensor] = lambda features: features) -> Marks:
-    """Ask a text tower; products of fp32 features are taken in float64.
+def sit(exam: Exam, tuning: Tuning) -> Marks:
+    """Ask a model; products of fp32 features are taken in float64.
 
     Args:
         exam: what is asked.
-        encode: texts to features.
-        see: what becomes of the features of pictures.
+        tuning: the model.
 
     Returns:
         The answers.
     """
     texts = exam.texts()
-    rows = torch.cat([encode(texts[i : i + TEXTS]).cpu() for i in range(0, len(texts), TEXTS)])
-    features = dict(zip(texts, rows, strict=True))
-    images = [see(one) for one in exam.images]
+    told = torch.cat([tuning.features(texts[i : i + TEXTS]).cpu() for i in range(0, len(texts), TEXTS)])
+    features = dict(zip(texts, told, strict=True))
+    seen = exam.images.under(tuning)
+    images = [seen[list(rows)] for rows in exam.rows]
     credit = torch.stack([_credit(item, images, features) for item, images in zip(exam.items, images, strict=True)])
-    said = (see(exam.pictures).double() @ torch.stack([features[text] for text in exam.classes]).double().T).argmax(1)
+    classes = torch.stack([features[text] for text in exam.shots.classes])
+    said = (exam.shots.images.under(tuning).double() @ classes.double().T).argmax(1)
     score = macro(by_category(credit, [item.category for item in exam.items])).accuracy
-    return Marks(credit=credit, right=said == exam.labels, features=features, images=images, score=score)
+    return Marks(credit=credit, right=said == exam.shots.labels, features=features, images=images, score=score)
 
 
 def _credit(item: Contrast, images: Tensor, features: dict[str, Tensor]) -> Tensor:
@@ -132,6 +127,6 @@ def rows(exam: Exam, before: Marks, after: Marks, model: str) -> list[dict[str, 
     found.append(whole | {"contrasts": len(names)})
     seen, now = tally(before.right.double()), tally(after.right.double())
     gain, *interval = bootstrap(after.right.double() - before.right.double())
-    shot: dict[str, Any] = {"task": SHOT, "model": model, "classes": len(exam.classes), "pictures": len(exam.labels)}
+    shot: dict[str, Any] = {"task": SHOT, "model": model, "classes": len(exam.shots.classes), "pictures": len(exam.shots.labels)}
     shot |= {"before": seen.accuracy, "before_interval": list(seen.interval)}
     return [*found, shot | {"after": now.accuracy, "after_interval": list(now.interval), "gain": gain, "gain_interval": interval}]

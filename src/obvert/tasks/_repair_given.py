@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from obvert.composition.operators import Vocabulary
+from obvert.composition.repair.images import CachedImages
 from obvert.composition.repair.lessons import Lesson, Lessons
 from obvert.composition.repair.miner import Miner
 from obvert.composition.text.canonical import canonical
 from obvert.composition.text.sentence import Parser
 from obvert.core import Contrast, ContrastSet, DualEncoder, ObvertError, PictureSet, Progress
+from obvert.io import read_images
 from obvert.store import Run
 from obvert.tasks._apply import prompt
 from obvert.tasks._audit_answers import halves
@@ -29,6 +32,7 @@ from obvert.tasks._repair_exam import Exam, Shots
 
 LEAST = 8
 """Contrasts with pictures without which there is nothing to cut in halves twice."""
+OWN_TEXTS = "each picture and its own text"
 Watch = Callable[[str], Progress | None]
 
 
@@ -36,9 +40,11 @@ def from_folder(model: DualEncoder, pictures: PictureSet, *, run: Run | None = N
     """Pictures in a folder of each class, for zero-shot recognition; every other one is for choices, the rest for the test."""
     found = encode(model, pictures, run=run.within("shots") if run else None, progress=progress)
     classes = found.pictures.classes
-    told = f"{len(classes)} classes"
     return Shots(
-        classes=[prompt(name) for name in classes], features=found.features, labels=torch.tensor(found.pictures.labels), told=told
+        classes=[prompt(name) for name in classes],
+        images=_images(found.features, found.pictures.paths),
+        labels=torch.tensor(found.pictures.labels),
+        told=f"{len(classes)} classes",
     )
 
 
@@ -93,7 +99,6 @@ def from_contrasts(
         lessons=lessons,
         validation=_exam(seen, tried, shots.half(0) if shots else _matching(seen, tried)),
         test=_exam(seen, tested, shots.half(1) if shots else _matching(seen, tested)),
-        shot=shots.told if shots else "each picture and its own text",
         warnings=tuple(said),
     )
 
@@ -130,7 +135,11 @@ def _lessons(seen: Seen, items: list[Contrast], miner: Miner | None, parse: Pars
         others = tuple(other for other in told[row] if other != text)
         again = tuple((other, depth) for other, depth in mine.items() if other not in told[row])
         found.append(Lesson(texts=(text,), pictures=(row,), wrong=again, again=others, category="one picture"))
-    return Lessons(image=seen.image, items=found, kept=list(dict.fromkeys(text for mine in told.values() for text in mine)))
+    return Lessons(
+        images=_images(seen.image, seen.places),
+        items=found,
+        kept=list(dict.fromkeys(text for mine in told.values() for text in mine)),
+    )
 
 
 def _mined(
@@ -156,11 +165,19 @@ def _pair(seen: Seen, item: Contrast) -> Lesson:
     return Lesson(texts=item.texts, pictures=(first, second), category=item.category)
 
 
-def _exam(seen: Seen, items: list[Contrast], shot: dict[str, Any]) -> Exam:
-    return Exam(items=items, images=[seen.shown(item.pictures) for item in items], **shot)
+def _exam(seen: Seen, items: list[Contrast], shots: Shots) -> Exam:
+    rows = [[seen.pictures[key(picture)] for picture in item.pictures] for item in items]
+    asked = {row: i for i, row in enumerate(dict.fromkeys(row for mine in rows for row in mine))}
+    images = _images(seen.image, seen.places).part(list(asked))
+    return Exam(items=items, rows=[[asked[row] for row in mine] for mine in rows], images=images, shots=shots)
 
 
-def _matching(seen: Seen, items: list[Contrast]) -> dict[str, Any]:
+def _images(features: Tensor, places: Sequence[Any]) -> CachedImages:
+    """Pictures that are read anew where they are asked for."""
+    return CachedImages(features=features, load=lambda rows: read_images([places[row] for row in rows]))
+
+
+def _matching(seen: Seen, items: list[Contrast]) -> Shots:
     """Each picture once with its first right text, among all of these."""
     own: dict[Any, str] = {}
     pictures: list[Any] = []
@@ -171,7 +188,8 @@ def _matching(seen: Seen, items: list[Contrast]) -> dict[str, Any]:
                 pictures.append(picture)
     classes = {text: row for row, text in enumerate(dict.fromkeys(own.values()))}
     labels = torch.tensor([classes[own[key(picture)]] for picture in pictures])
-    return {"classes": list(classes), "pictures": seen.shown(pictures), "labels": labels}
+    images = _images(seen.image, seen.places).part([seen.pictures[key(picture)] for picture in pictures])
+    return Shots(classes=list(classes), images=images, labels=labels, told=OWN_TEXTS)
 
 
 def from_files(name: str, root: Path, images: Path | None) -> ContrastSet:

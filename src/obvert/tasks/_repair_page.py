@@ -39,7 +39,12 @@ def report(model: DualEncoder, course: Course, method: Repair, found: Repaired) 
     blocks: list[Block] = [
         _dots([row for row in results if row["operator"] != "all"], crossed),
         Table(title="Before and after", rows=results, columns=[*COLUMNS], intervals=both, note=SCORE if crossed else CHOSEN),
-        Table(title=f"Zero-shot: {course.shot}", rows=shots, columns=["before", "after", "gain", "pictures"], intervals=both),
+        Table(
+            title=f"Zero-shot: {course.test.shots.told}",
+            rows=shots,
+            columns=["before", "after", "gain", "pictures"],
+            intervals=both,
+        ),
         _shares([row for row in found.rows if row["task"] == CHOICE]),
         _losses(found),
         *tables([row for row in found.rows if row["task"] == PAIRS]),

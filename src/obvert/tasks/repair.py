@@ -1,4 +1,4 @@
-"""Repair a dual encoder: tune its text tower, choose how far to go, and say what was won and what it cost.
+"""Repair a dual encoder: tune it, choose how far to go, and say what was won and what it cost.
 
 The share of the new weights is chosen on a validation part: the best score of those whose zero-shot loss stays within what is
 allowed. The test is looked at once, with the share that was chosen.
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from obvert.composition.repair.tune import Repair
-from obvert.core import DualEncoder, ObvertError, Progress, Tunable, Tuning
+from obvert.core import DualEncoder, ImageTower, ObvertError, Progress, Tunable, Tuning
 from obvert.store import Run
 from obvert.tasks._audit_answers import judged
 from obvert.tasks._audit_rows import pair_rows
@@ -43,11 +43,11 @@ class Repaired:
     """Before and after; the shares that were tried; both models two by two, as an audit has it."""
 
 
-def tunable(model: DualEncoder, rank: int | None) -> Tunable:
-    """The model, when its text tower can be tuned with changes of that rank; ObvertError otherwise."""
+def tunable(model: DualEncoder, rank: int | None, image_tower: ImageTower | None = None) -> Tunable:
+    """The model, when it can be tuned with changes of that rank; ObvertError otherwise."""
     if not isinstance(model, Tunable):
-        raise ObvertError(f"need a CLIP, SigLIP or OpenCLIP to tune its text tower, got {model.card.name}")
-    model.tuning(rank)
+        raise ObvertError(f"need a CLIP, SigLIP or OpenCLIP to tune, got {model.card.name}")
+    model.tuning(rank, image_tower=image_tower or "frozen")
     return model
 
 
@@ -71,7 +71,7 @@ def repair(
         progress: gives a progress callback for a name.
 
     Returns:
-        The repaired text tower with its results.
+        The repaired model with its results.
 
     Raises:
         ObvertError: for an allowance out of range.
@@ -82,24 +82,19 @@ def repair(
     watch, tried = progress("shares"), []
     for i, share in enumerate(SHARES):
         part = tuning.interpolated(share)
-        marks = sit(course.validation, part.features, _seeing(part))
+        marks = sit(course.validation, part)
         tried.append({"task": CHOICE, "share": share, "score": marks.score, "zero_shot": marks.zero_shot})
         if watch:
             watch(i + 1, len(SHARES), 1 - marks.score)
     share = choose(tried, allowed)
     chosen = tuning.interpolated(share)
-    before, after = sit(course.test, model.text_features), sit(course.test, chosen.features, _seeing(chosen))
+    before, after = sit(course.test, tuning.interpolated(0.0)), sit(course.test, chosen)
     found = rows(course.test, before, after, model.card.name)
     for row in tried:
         row["chosen"] = row["share"] == share
     for name, marks in ((model.card.name, before), (f"{model.card.name}, repaired", after)):
         found += _two_by_two(name, course.test, marks)
     return Repaired(tuning=chosen, share=share, terms=terms, rows=found + tried)
-
-
-def _seeing(tuning: Tuning) -> Callable[[Tensor], Tensor]:
-    """What becomes of the features of pictures, in main memory."""
-    return lambda features: tuning.pictures(features).detach().cpu()
 
 
 def choose(tried: Sequence[dict[str, Any]], allowed: float) -> float:

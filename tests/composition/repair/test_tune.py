@@ -13,10 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from obvert.composition.repair.images import CachedImages
 from obvert.composition.repair.lessons import Lesson, Lessons
-from obvert.composition.repair.tune import TERMS, Repair, ends_in_matrices, share
+from obvert.composition.repair.tune import TERMS, Repair, image_tower_of, share
 from obvert.core import ObvertError, Tuning
 from obvert.store import Run
+from obvert.zoo.exam import pictures
+from obvert.zoo.scenes import sample
 
 TEXTS = ["a red circle left of a blue square", "a blue square left of a red circle"]
 QUICK = Repair(rank=2, steps=20, batch=4, lr=1e-2, seed=1)
@@ -25,12 +28,13 @@ QUICK = Repair(rank=2, steps=20, batch=4, lr=1e-2, seed=1)
 @pytest.fixture(scope="module")
 def lessons(clip: Any) -> Lessons:
     """Two pictures that only their text's order tells apart, and a picture with texts that are wrong of it."""
-    image = normalize(torch.randn(3, 64, generator=torch.Generator().manual_seed(0)), dim=1)
+    shown = pictures(sample(3, 1))
     items = [
         Lesson(texts=tuple(TEXTS), pictures=(0, 1), again=("a photo of a red circle left of a blue square",), category="swap"),
         Lesson(texts=("a green star",), pictures=(2,), wrong=(("a green moon", 1), ("a red moon", 2)), category="replace"),
     ]
-    return Lessons(image=image, items=items, kept=["a red circle", "a picture of a blue ring"])
+    images = CachedImages(features=clip.image_features(shown), load=lambda rows: [shown[row] for row in rows])
+    return Lessons(images=images, items=items, kept=["a red circle", "a picture of a blue ring"])
 
 
 def weights(tuning: Tuning) -> Tensor:
@@ -38,7 +42,7 @@ def weights(tuning: Tuning) -> Tensor:
 
 
 def margin(lessons: Lessons, features: Tensor) -> float:
-    return float(((lessons.image[0] - lessons.image[1]) * (features[0] - features[1])).sum())
+    return float(((lessons.images.features[0] - lessons.images.features[1]) * (features[0] - features[1])).sum())
 
 
 @pytest.mark.parametrize("rank", [2, None])
@@ -53,11 +57,26 @@ def test_it_learns_what_only_the_order_tells(clip: Any, lessons: Lessons, rank: 
 
 
 def test_pictures_are_mapped_where_the_image_tower_ends_in_a_matrix(clip: Any, lessons: Lessons) -> None:
-    assert ends_in_matrices(clip)
-    for told, mapped in ((None, True), (True, True), (False, False)):
-        tuning, _ = replace(QUICK, steps=2, pictures=told)(clip, lessons)
-        assert ("pictures" in tuning.parameters()) == mapped
-        assert torch.equal(tuning.pictures(lessons.image), lessons.image) != mapped
+    assert image_tower_of(clip) == "map"
+    features = lessons.images.features
+    for told, mapped in ((None, True), ("map", True), ("frozen", False)):
+        tuning, _ = replace(QUICK, steps=2, image_tower=told)(clip, lessons)
+        assert ("images" in tuning.parameters()) == mapped
+        assert torch.equal(tuning.from_features(features), features) != mapped
+        assert torch.equal(lessons.images.under(tuning), tuning.from_features(features).detach())
+
+
+def test_an_image_tower_that_is_tuned_sees_the_images_anew(clip: Any, lessons: Lessons) -> None:
+    features = lessons.images.features
+    tuning, terms = replace(QUICK, image_tower="tuned")(clip, lessons)
+    assert terms[-5:, 4].mean() < terms[:5, 4].mean()
+    seen = lessons.images.under(tuning)
+    assert (seen - features).norm(dim=1).min() > 1e-3
+    torch.testing.assert_close(lessons.images.under(tuning.interpolated(0.0)), features, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(lessons.images.seen(tuning, [2, 0, 2]).detach(), seen[[2, 0, 2]], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(lessons.images.part([1, 2]).under(tuning), seen[1:], rtol=1e-4, atol=1e-5)
+    with pytest.raises(ObvertError, match="need the images themselves"):
+        replace(QUICK, image_tower="tuned")(clip, replace(lessons, images=CachedImages(features=features)))
 
 
 def test_an_interrupted_training_ends_where_it_would_have(
@@ -80,7 +99,8 @@ def test_an_interrupted_training_ends_where_it_would_have(
 
 
 def test_a_heavy_keep_holds_the_texts_that_are_kept(clip: Any, lessons: Lessons) -> None:
-    moved = []
+    moved, far = [], normalize(torch.randn(3, 64, generator=torch.Generator().manual_seed(0)), dim=1)
+    lessons = replace(lessons, images=CachedImages(features=far))  # what is wanted lies far from what the model says
     for weight in (0.0, 1000.0):
         tuning, _ = replace(QUICK, keep=weight)(clip, lessons)
         moved.append((tuning.features(lessons.kept) - clip.text_features(lessons.kept)).norm(dim=1).mean().item())
@@ -103,7 +123,7 @@ def test_draws_are_even_over_categories_and_by_depth(lessons: Lessons) -> None:
 
 def test_where_nothing_is_as_near_the_nearest_negatives_are_taken() -> None:
     far = Lesson(texts=("a",), pictures=(0,), wrong=(("b", 3), ("c", 4)))
-    batch = Lessons(image=torch.eye(2), items=[far]).batch(np.random.default_rng(0), 3, depth=1, wrong=4)
+    batch = Lessons(images=CachedImages(features=torch.eye(2)), items=[far]).batch(np.random.default_rng(0), 3, depth=1, wrong=4)
     assert batch.hard == [["b"]] * 3
     assert batch.kept == []
 
@@ -130,4 +150,4 @@ def test_nothing_to_learn_from_is_told_in_one_line() -> None:
         ([Lesson(texts=("a",), pictures=(0,))], "need real pairs or texts that are wrong"),
     ):
         with pytest.raises(ObvertError, match=told):
-            Lessons(image=torch.eye(2), items=items)
+            Lessons(images=CachedImages(features=torch.eye(2)), items=items)

@@ -1,4 +1,4 @@
-"""What a repair learns from: features of pictures, what is said of them, and what would be wrong to say."""
+"""What a repair learns from: images, what is said of them, and what would be wrong to say."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
-from torch import Tensor
 
+from obvert.composition.repair.images import CachedImages
 from obvert.core import ObvertError
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ class Lesson:
     texts: tuple[str, ...]
     """One or two."""
     pictures: tuple[int, ...]
-    """As many rows of the features of pictures."""
+    """As many rows of the images."""
     wrong: tuple[tuple[str, int], ...] = ()
     """Further texts that are wrong of the first picture, each with how many operators made it."""
     again: tuple[str, ...] = ()
@@ -41,8 +41,8 @@ class Lesson:
 class Lessons:
     """All of them."""
 
-    image: Tensor
-    """(P, d) unit features of the pictures."""
+    images: CachedImages
+    """That the lessons are about."""
     items: Sequence[Lesson]
     kept: Sequence[str] = ()
     """Texts whose features should stay where they are."""

@@ -1,4 +1,4 @@
-"""Losses that teach a text tower composition, each a mean over what it is given.
+"""Losses that teach a dual encoder composition, each a mean over what it is given.
 
     contrastive   1/2 CE of pictures over all texts, hard negatives among them, + 1/2 CE of texts over pictures      (NegCLIP)
     focal         (1 - p)^gamma (-log p),  p = softmax(scale s) at t among {t, t-_1..K}                              (FSC-CLIP)

@@ -1,6 +1,9 @@
-"""Repair of a dual encoder: its text tower is tuned on features of pictures that were taken once; the image tower stays.
+"""Repair of a dual encoder: its text tower is tuned, and its image side as far as is asked for.
 
-Where the image tower ends in a matrix, one linear map of the features of pictures is learned besides; it is folded in there.
+    frozen   the image tower stays; features of images were taken once
+    map      one linear map of these features is learned besides; it is folded into the matrix that the image tower ends in
+    tuned    the image tower has changes of low rank, too, and runs again at every step: the only way where its features do
+             not hold what is asked for, such as where a thing lies
 
     L = contrastive + l1 focal + l2 apart(t, paraphrase) + l3 apart(T, T_0) + l4 crossed   see `obvert.composition.repair.losses`
 
@@ -28,7 +31,7 @@ from torch import Tensor
 from obvert.composition.repair.lessons import Batch, Lessons
 from obvert.composition.repair.losses import apart, contrastive, crossed, focal
 from obvert.composition.repair.miner import allowed
-from obvert.core import DualEncoder, ObvertError, Progress, Tunable, Tuning
+from obvert.core import DualEncoder, ImageTower, ObvertError, Progress, Tunable, Tuning
 from obvert.store import Run
 
 TERMS = ("contrastive", "focal", "paraphrase", "keep", "crossed")
@@ -41,9 +44,9 @@ class Repair:
     """How a text tower is tuned."""
 
     rank: int | None = 16
-    """Of the change of each matrix of the text tower; None for one linear map of its features."""
-    pictures: bool | None = None
-    """Whether to learn one linear map of the features of pictures, too; where the image tower ends in a matrix when not told."""
+    """Of the change of each matrix; None for one linear map of the features of texts."""
+    image_tower: ImageTower | None = None
+    """frozen, map or tuned; when not told, map where the image tower ends in a matrix, else frozen."""
     steps: int = 1500
     """Of training."""
     batch: int = 64
@@ -79,11 +82,11 @@ class Repair:
     def __call__(
         self, model: Tunable, lessons: Lessons, *, run: Run | None = None, progress: Progress | None = None
     ) -> tuple[Tuning, Tensor]:
-        """Tune a copy of a model's text tower.
+        """Tune a copy of a model.
 
         Args:
             model: stays as it is.
-            lessons: its features of pictures are the model's.
+            lessons: the features of their images are the model's.
             run: where finished blocks of steps are kept.
             progress: called with steps done, steps in all and the loss.
 
@@ -91,16 +94,14 @@ class Repair:
             The tuned copy, and the terms of the loss at each step, (steps, 5) in the order of `TERMS`.
 
         Raises:
-            ObvertError: for a torch without Muon, or a model whose text tower cannot be tuned.
+            ObvertError: for a torch without Muon, or a model that cannot be tuned so.
         """
         if not hasattr(torch.optim, "Muon"):
             raise ObvertError(f"need torch 2.9 or later for Muon to train, got {torch.__version__}")
-        pictures = ends_in_matrices(model) if self.pictures is None else self.pictures
-        tuning = model.tuning(self.rank, pictures=pictures, seed=self.seed)
+        tuning = model.tuning(self.rank, image_tower=self.image_tower or image_tower_of(model), seed=self.seed)
         named = tuning.parameters()
         optimiser = torch.optim.Muon(named.values(), lr=self.lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
         kept = model.text_features(lessons.kept)
-        image = lessons.image.to(kept)
         seen: list[Tensor] = []
         for start in range(0, self.steps, BLOCK):
 
@@ -112,7 +113,7 @@ class Repair:
                     rng = np.random.default_rng((self.seed, step))
                     depth = allowed(step, self.steps, self.depth)
                     batch = lessons.batch(rng, self.batch, depth=depth, wrong=self.wrong)
-                    parts = self._terms(tuning, image, kept, batch, lessons)
+                    parts = self._terms(tuning, kept, batch, lessons)
                     total = self._total(parts)
                     optimiser.zero_grad()
                     total.backward()
@@ -128,7 +129,7 @@ class Repair:
             seen.append(piece["terms"])
         return tuning, torch.cat(seen)
 
-    def _terms(self, tuning: Tuning, image: Tensor, kept: Tensor, batch: Batch, lessons: Lessons) -> Tensor:
+    def _terms(self, tuning: Tuning, kept: Tensor, batch: Batch, lessons: Lessons) -> Tensor:
         """(5,) the terms, unweighted."""
         hard = [text for mine in batch.hard for text in mine]
         still = [lessons.kept[i] for i in batch.kept]
@@ -139,7 +140,7 @@ class Repair:
         def told(texts: list[str]) -> Tensor:
             return features[[rows[text] for text in texts]]
 
-        pictures, texts = tuning.pictures(image[batch.pictures]), told(batch.texts)
+        pictures, texts = lessons.images.seen(tuning, batch.pictures).to(kept), told(batch.texts)
         own = set(batch.texts)
         pairs = torch.tensor(batch.pairs, dtype=torch.int64)[:, None] + torch.arange(2)
         flat, other = pairs.flatten(), pairs.flip(1).flatten()
@@ -159,13 +160,13 @@ class Repair:
         return (terms * terms.new_tensor((1.0, self.focal, self.paraphrase, self.keep, self.crossed))).sum()
 
 
-def ends_in_matrices(model: DualEncoder) -> bool:
-    """Whether both towers of a model end in a matrix."""
+def image_tower_of(model: DualEncoder) -> ImageTower:
+    """What is done to the image side of a model when nothing is told: a map where both of its towers end in a matrix."""
     try:
         model.projections()
     except ObvertError:
-        return False
-    return True
+        return "frozen"
+    return "map"
 
 
 def share(step: int, steps: int) -> float:

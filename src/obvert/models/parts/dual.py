@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from obvert.core import Card, Map, ObvertError, Tuning
+from obvert.core import Card, ImageTower, Map, ObvertError, Tuning
 from obvert.models.parts.tuning import TunedParts, tuned
 
 BATCH = 64
@@ -41,7 +41,7 @@ class Dual:
     parameters: Callable[[], dict[str, Tensor]]
     """The model's weights, for those who want to see that they did not change."""
     tuned_parts: TunedParts | None = None
-    """What a copy of the text tower is made of; None where it cannot be tuned."""
+    """What a copy to tune is made of; None where there cannot be one."""
 
     @property
     def name(self) -> str:
@@ -100,12 +100,12 @@ class Dual:
             raise ObvertError(f"{self.name} does not end in two projection matrices, which isoclip needs")
         return self.heads[0].float(), self.heads[1].float()
 
-    def tuning(self, rank: int | None = None, *, pictures: bool = False, seed: int = 0) -> Tuning:
-        """A copy of the text tower whose weights may change; this model stays as it is.
+    def tuning(self, rank: int | None = None, *, image_tower: ImageTower = "frozen", seed: int = 0) -> Tuning:
+        """A copy whose text tower, and image side where that is asked for, may change; this model stays as it is.
 
         Args:
             rank: of the changes of each of its matrices; None for one linear map of the features.
-            pictures: with one linear map of the features of pictures besides.
+            image_tower: "map" for one linear map of the features of images besides, "tuned" for changes of that rank there, too.
             seed: of the draw that the changes start from.
 
         Returns:
@@ -113,13 +113,13 @@ class Dual:
 
         Raises:
             ObvertError: for a family whose text tower cannot be tuned, a model that is not in float32, or one whose
-                image tower does not end in a matrix that could take in the map.
+                image tower does not end in a matrix that could take in the map; for an image tower tuned without a rank.
         """
         if self.tuned_parts is None:
             raise ObvertError(f"need a CLIP, SigLIP or OpenCLIP to tune its text tower, got the {self.card.family} {self.name}")
         if self.dtype != torch.float32:
             raise ObvertError(f"need {self.name} in float32 to tune it and to save what comes of it, got {self.dtype}")
-        return tuned(self.tuned_parts, rank, pictures, seed)
+        return tuned(self.tuned_parts, rank, image_tower, seed)
 
     def _unit(self, rows: list[Tensor]) -> Tensor:
         if not rows:

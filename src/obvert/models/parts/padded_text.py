@@ -6,7 +6,7 @@ and is kept.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -85,14 +85,23 @@ class PaddedText:
 
         return Map(call=call, shape=(tokens, embedding.shape[1]), scale=SCALE)
 
-    def parts(self, folder: Path) -> TunedParts:
-        """What a copy of the tower is made of; the folder is the one that the model was read from."""
+    def parts(self, folder: Path, see: Callable[[Any, Sequence[Tensor]], Tensor]) -> TunedParts:
+        """What a copy to tune is made of.
+
+        Args:
+            folder: that the model was read from.
+            see: network, images (3, H, W) in [0, 1] -> (B, d).
+
+        Returns:
+            The parts.
+        """
         return TunedParts(
             network=self.model,
             pictures="vision_model",
             words="text_model",
             head=Head(module="text_model.head"),
             encode=lambda network, texts: replace(self, model=network).features(texts),
+            see=see,
             write=lambda network, place: write_model(network, place, folder),
         )
 

@@ -1,6 +1,6 @@
-"""A dual encoder under training: a copy of its text tower with adapters, the image tower shared, and a map of its features.
+"""A dual encoder under training: a copy of its text tower with adapters; the image tower shared, mapped, or with adapters, too.
 
-The map of picture features A is no part of a network until it is saved: normalise(A normalise(W x)) = normalise(A W x).
+The map of image features A is no part of a network until it is saved: normalise(A normalise(W x)) = normalise(A W x).
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from obvert.core import ObvertError
+from obvert.core import ImageTower, ObvertError
 from obvert.models.parts.adapters import LinearMap, LowRank, Transposed, adapt, adapters, matrices, merged
+from obvert.registry import unknown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ class TunedParts:
     network: Any
     """The whole model."""
     pictures: str
-    """Its module that is shared with the copy: the image tower."""
+    """Its image tower: a module that is shared with the copy, unless it is tuned."""
     words: str
     """Its module that is copied and tuned."""
     head: Head
@@ -50,19 +51,22 @@ class TunedParts:
     """Of the image tower; None where it does not end in a matrix."""
     encode: Callable[[Any, Sequence[str]], Tensor]
     """Network, texts -> (B, d)."""
+    see: Callable[[Any, Sequence[Tensor]], Tensor]
+    """Network, images (3, H, W) in [0, 1] -> (B, d)."""
     write: Callable[[Any, Path], None]
     """Network, folder -> a checkpoint in the format that it came in."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tuned:
-    """A copy of a text tower whose weights may change; see `obvert.core.Tuning`."""
+    """A copy whose weights may change; see `obvert.core.Tuning`."""
 
     origin: TunedParts
     """Of the encoder."""
     parts: TunedParts
     """The same with the copy for its network."""
-    picture_map: LinearMap | None = None
+    image_map: LinearMap | None = None
+    tunes_images: bool = False
 
     def features(self, texts: Sequence[str]) -> Tensor:
         """Texts -> (B, d) unit norm fp32, with gradients."""
@@ -70,21 +74,28 @@ class Tuned:
             raise ObvertError(f"need a list of one text or more, got {texts!r}")
         return normalize(self.parts.encode(self.parts.network, texts).float(), dim=-1)
 
-    def pictures(self, features: Tensor) -> Tensor:
-        """The encoder's unit features of pictures -> unit features under the map."""
-        return features if self.picture_map is None else normalize(features @ self.picture_map.matrix.to(features).T, dim=-1)
+    def from_features(self, features: Tensor) -> Tensor:
+        """The encoder's unit features of images -> unit features under the map."""
+        if self.tunes_images:
+            raise ObvertError("need the images themselves for an image tower that is tuned, got their features")
+        return features if self.image_map is None else normalize(features @ self.image_map.matrix.to(features).T, dim=-1)
+
+    def image_features(self, images: Sequence[Tensor]) -> Tensor:
+        """Images -> (B, d) unit norm fp32, with gradients."""
+        seen = normalize(self.parts.see(self.parts.network, images).float(), dim=-1)
+        return seen if self.tunes_images else self.from_features(seen)
 
     def parameters(self) -> dict[str, nn.Parameter]:
         """What is trained, by name."""
         found = {name: p for name, p in self.parts.network.named_parameters() if p.requires_grad}
-        return found if self.picture_map is None else found | {"pictures": self.picture_map.matrix}
+        return found if self.image_map is None else found | {"images": self.image_map.matrix}
 
     def interpolated(self, share: float) -> Tuned:
         """Another copy whose weights lie that share of the way from the encoder's to these."""
         if not 0 <= share <= 1:
             raise ObvertError(f"need a share in [0, 1] of the new weights, got {share}")
-        again = replace(self, parts=copied(self.parts), picture_map=copy.deepcopy(self.picture_map))
-        for adapter in (*adapters(again.parts.network), *([again.picture_map] if again.picture_map else ())):
+        again = replace(self, parts=copied(self.parts, whole=self.tunes_images), image_map=copy.deepcopy(self.image_map))
+        for adapter in (*adapters(again.parts.network), *([again.image_map] if again.image_map else ())):
             adapter.shrink(share)
         return again
 
@@ -94,48 +105,55 @@ class Tuned:
         plain = copy.deepcopy(self.origin.network)
         plain.load_state_dict(merged(self.parts.network), strict=False)
         head = self.origin.picture_head
-        if self.picture_map and head:
-            weight, mapped = getattr(head.of(plain), head.tensor), self.picture_map.matrix
+        if self.image_map and head:
+            weight, mapped = getattr(head.of(plain), head.tensor), self.image_map.matrix
             weight.copy_(mapped @ weight if head.rows else weight @ mapped.T)
         self.origin.write(plain, folder)
 
 
-def tuned(origin: TunedParts, rank: int | None, pictures: bool, seed: int) -> Tuned:
-    """A copy of a text tower with adapters.
+def tuned(origin: TunedParts, rank: int | None, image_tower: ImageTower, seed: int) -> Tuned:
+    """A copy with adapters.
 
     Args:
         origin: of the encoder, which stays as it is.
         rank: of the changes of each matrix; None for one linear map of the features.
-        pictures: with one linear map of the features of pictures besides.
+        image_tower: whether it is shared, shared with one linear map of its features, or has low-rank changes, too.
         seed: of the draw that the changes start from.
 
     Returns:
         The copy; its features are the encoder's.
 
     Raises:
-        ObvertError: for a rank below 1, or a tower that does not end in a matrix to take a map in.
+        ObvertError: for a rank below 1, or none for an image tower; a tower that does not end in a matrix to take a map in.
     """
     if rank is not None and rank < 1:
         raise ObvertError(f"need a rank of 1 or more, got {rank}")
-    parts, picture_map = copied(origin), None
-    if pictures:
+    if image_tower not in (kinds := get_args(ImageTower)):
+        raise ObvertError(unknown("image tower", image_tower, list(kinds)))
+    if rank is None and image_tower == "tuned":
+        raise ObvertError("need a rank to tune the image tower with, got none")
+    whole = image_tower == "tuned"
+    parts, image_map = copied(origin, whole=whole), None
+    if image_tower == "map":
         if origin.picture_head is None:
             raise ObvertError("need an image tower that ends in a matrix, to take in a linear map, got one without")
         weight = getattr(origin.picture_head.of(origin.network), origin.picture_head.tensor)
-        picture_map = LinearMap(weight.shape[0 if origin.picture_head.rows else 1]).to(weight.device)
+        image_map = LinearMap(weight.shape[0 if origin.picture_head.rows else 1]).to(weight.device)
     if rank is None:
         _map_features(parts)
     else:
-        _change_matrices(parts, rank, torch.Generator().manual_seed(seed))
-    return Tuned(origin=origin, parts=parts, picture_map=picture_map)
+        generator = torch.Generator().manual_seed(seed)
+        _change_matrices(parts.network, parts.words, parts.head, rank, generator)
+        if whole:
+            _change_matrices(parts.network, parts.pictures, parts.picture_head, rank, generator)
+    return Tuned(origin=origin, parts=parts, image_map=image_map, tunes_images=whole)
 
 
-def _change_matrices(parts: TunedParts, rank: int, generator: torch.Generator) -> None:
-    """Changes of low rank of every matrix of the text tower, the last one included."""
-    found, head = list(matrices(parts.network.get_submodule(parts.words))), parts.head
-    last = head.of(parts.network)
-    if isinstance(getattr(last, head.tensor), Tensor) and not any(module is last for module, _ in found):
-        found.append((last, head.tensor))
+def _change_matrices(network: Any, tower: str, head: Head | None, rank: int, generator: torch.Generator) -> None:
+    """Changes of low rank of every matrix of a tower, the last one included."""
+    found = list(matrices(network.get_submodule(tower)))
+    if head and isinstance(getattr(last := head.of(network), head.tensor), Tensor):
+        found += [] if any((module, name) == (last, head.tensor) for module, name in found) else [(last, head.tensor)]
     for module, name in found:
         adapt(module, name, LowRank(tuple(getattr(module, name).shape), rank, generator))
 
@@ -152,7 +170,7 @@ def _map_features(parts: TunedParts) -> None:
         adapt(last, "bias", change)
 
 
-def copied(parts: TunedParts) -> TunedParts:
-    """The same with the text tower copied; the image tower, which nobody changes, is shared."""
+def copied(parts: TunedParts, *, whole: bool = False) -> TunedParts:
+    """The same with the text tower copied; the image tower, unless the whole is wanted, is shared: nobody changes it."""
     tower = parts.network.get_submodule(parts.pictures)
-    return replace(parts, network=copy.deepcopy(parts.network, {id(tower): tower}))
+    return replace(parts, network=copy.deepcopy(parts.network, None if whole else {id(tower): tower}))
