@@ -34,6 +34,7 @@ from torch import Tensor, nn
 from obvert.core import Autoencoder, Card, ObvertError
 from obvert.models.parts.autoencoders import FACTS, Facts, any_number, fresh
 from obvert.models.parts.folder import read_autoencoder
+from obvert.models.parts.lean import lean
 from obvert.models.parts.normalise import Normalisation, read_normalisation
 from obvert.models.parts.towers import at_least_fp32
 from obvert.registry import unknown
@@ -61,9 +62,7 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
         raise ObvertError(unknown("autoencoder class", kind, list(FACTS)) + f" (in {folder})")
     facts = FACTS[kind]
     network = read_autoencoder(kind, folder).to(device)
-    for weight in network.parameters():
-        if weight.ndim == 4:  # a pixel's channels side by side: convolutions of pictures need no copies of them
-            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+    lean(network)
     normalisation = read_normalisation(network, facts.channels(network))  # before its numbers are rounded
     return build(network.to(dtype=dtype), facts, card, normalisation)
 
