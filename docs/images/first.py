@@ -2,7 +2,7 @@
 
 First: a search by a picture, native and with OTI; what a captioner reads as wanted, naive and regularised, and what another
 says of it; what a vision-language model sees as a concept, and another says of it; a picture's latents, found, and the picture
-drawn again under another caption. Then: seven concepts, in every version of MIMIC.
+drawn again under another caption; which of two captions a dual encoder takes. Then: seven concepts, in every version of MIMIC.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 import obvert
+from obvert.composition.scene_pairs import stream
 from obvert.core.diffusion import Diffusion
 from obvert.models import load_diffusion, load_reader
 from obvert.tasks.edit import edit
@@ -109,6 +110,20 @@ def latents() -> tuple[str, list[Cell]]:
     return "latents behind pictures,\nand noise behind those", cells
 
 
+def composition() -> tuple[str, list[Cell]]:
+    """The first pair of each of three swaps with short captions, each picture with the caption that zoo/clip finds nearer."""
+    clip, cells = obvert.load("zoo/clip", device="cpu"), []
+    for i, atom in enumerate(("colour", "size", "relation")):
+        drawn = stream("swap", atom, 1, seed=(HELD_OUT + 401, i), most=2048)
+        pair = next(pair for pair in drawn if max(len(wrap(text).splitlines()) for text in pair.captions) <= 3)
+        seen = pictures([pair.before, pair.after])
+        nearer = (clip.image_features(seen) @ clip.text_features(pair.captions).T).argmax(1).tolist()
+        cells += [
+            (x, wrap(pair.captions[n]), RIGHT if n == row else WRONG) for row, (x, n) in enumerate(zip(seen, nearer, strict=True))
+        ]
+    return "which of two captions\nzoo/clip takes for each:\nswapped colours, sizes,\nrelations", cells
+
+
 def wrap(text: str) -> str:
     """In lines as wide as a picture."""
     return "\n".join(textwrap.wrap(text, 18, max_lines=4, placeholder=" ..."))
@@ -120,7 +135,7 @@ def main() -> None:
     naive, _, _, ours = (cells for _, cells in seen[1:])
     concept = ("what a vision-language\nmodel sees as\n" + ",\n".join(CONCEPTS[:3]), [*naive[:3], *ours[:3]])
     place = Path(__file__)
-    save([*search(), captions(), concept, latents()], place.with_name("first.png"))
+    save([*search(), captions(), concept, latents(), composition()], place.with_name("first.png"))
     save(seen, place.with_name("concepts.png"))
 
 
