@@ -28,6 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from obvert.composition.repair.focus import even, odds
 from obvert.composition.repair.lessons import Batch, Lessons
 from obvert.composition.repair.losses import apart, contrastive, crossed, focal
 from obvert.composition.repair.miner import allowed
@@ -41,16 +42,19 @@ BLOCK = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Repair:
-    """How a text tower is tuned."""
+    """How a model is tuned."""
 
     rank: int | None = 16
     """Of the change of each matrix; None for one linear map of the features of texts."""
     image_tower: ImageTower | None = None
-    """frozen, map or tuned; when not told, map where the image tower ends in a matrix, else frozen."""
+    """frozen; map, one linear map of its features; or tuned, changed as the text tower is, which takes several times as long.
+    When not told, map where the image tower ends in a matrix, else frozen."""
     steps: int = 1500
     """Of training."""
     batch: int = 64
-    """Lessons in a step, drawn from each category as often."""
+    """Lessons in a step."""
+    focus: bool = True
+    """Whether a category is drawn as often as the model errs on it before it is tuned; otherwise all as often."""
     lr: float = 4e-3
     """Highest step size of Muon, measured as AdamW's; less for checkpoints of many weights, which 1e-3 moves far already."""
     focal: float = 2.0
@@ -102,6 +106,7 @@ class Repair:
         named = tuning.parameters()
         optimiser = torch.optim.Muon(named.values(), lr=self.lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
         kept = model.text_features(lessons.kept)
+        often = odds(model, lessons, self.seed) if self.focus else even(lessons)
         seen: list[Tensor] = []
         for start in range(0, self.steps, BLOCK):
 
@@ -112,7 +117,7 @@ class Repair:
                         group["lr"] = self.lr * share(step, self.steps)
                     rng = np.random.default_rng((self.seed, step))
                     depth = allowed(step, self.steps, self.depth)
-                    batch = lessons.batch(rng, self.batch, depth=depth, wrong=self.wrong)
+                    batch = lessons.batch(rng, self.batch, depth=depth, wrong=self.wrong, odds=often)
                     parts = self._terms(tuning, kept, batch, lessons)
                     total = self._total(parts)
                     optimiser.zero_grad()

@@ -1,7 +1,7 @@
 """Less memory for a frozen autoencoder of pictures.
 
-    channels side by side    convolutions read and write (H, W, C) and need no copies in another order; equal but for rounding
-    SiLU in place            of what a norm has just made, where no gradient is wanted; bit for bit equal
+channels side by side    convolutions read and write (H, W, C) and need no copies in another order; equal but for rounding
+SiLU in place            of what a norm has just made, where no gradient is wanted; bit for bit equal
 """
 
 from __future__ import annotations
