@@ -29,8 +29,6 @@ class Table:
 
 SAYS = {"a": EYE[0], "b": EYE[1], "c": EYE[2], "blind": EYE[3], "blind too": EYE[3], "like a": EYE[0], "like b": EYE[1]}
 MODEL = cast(Any, Table(SAYS))
-    Any, Table({"a": EYE[0], "b": EYE[1], "c": EYE[2], "blind": EYE[3], "blind too": EYE[3], "like a": EYE[0], "like b": EYE[1]})
-)
 PAIR = Lesson(texts=("a", "b"), pictures=(0, 1), category="sees")
 BLIND = Lesson(texts=("blind", "blind too"), pictures=(0, 1), category="blind")
 
