@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from obvert.composition.repair.focus import even
 from obvert.composition.repair.images import CachedImages
 from obvert.composition.repair.lessons import Lesson, Lessons
 from obvert.composition.repair.tune import TERMS, Repair, image_tower_of, share
@@ -111,22 +110,20 @@ def test_a_heavy_keep_holds_the_texts_that_are_kept(clip: Any, lessons: Lessons)
 def test_draws_are_even_over_categories_and_by_depth(lessons: Lessons) -> None:
     rng = np.random.default_rng(0)
     many = replace(lessons, items=[*[lessons.items[0]] * 9, lessons.items[1]])
-    batch = many.batch(rng, 400, depth=1, wrong=4, odds=even(many))
+    batch = many.batch(rng, 400, depth=1, wrong=4)
     single = sum(not one.crossed for one in batch.lessons)
     assert 150 < single < 250
     assert len(batch.texts) == len(batch.pictures) == len(batch.hard) == 800 - single
     assert len(batch.pairs) == 400 - single
     assert {text for mine in batch.hard for text in mine} == {*TEXTS, "a green moon"}
-    deep = many.batch(rng, 50, depth=2, wrong=4, odds=even(many))
+    deep = many.batch(rng, 50, depth=2, wrong=4)
     assert "a red moon" in {text for mine in deep.hard for text in mine}
     assert all(deep.texts[at : at + 2] == TEXTS for at in deep.pairs)
 
 
 def test_where_nothing_is_as_near_the_nearest_negatives_are_taken() -> None:
     far = Lesson(texts=("a",), pictures=(0,), wrong=(("b", 3), ("c", 4)))
-    batch = Lessons(images=CachedImages(features=torch.eye(2)), items=[far]).batch(
-        np.random.default_rng(0), 3, depth=1, wrong=4, odds={far.category: 1.0}
-    )
+    batch = Lessons(images=CachedImages(features=torch.eye(2)), items=[far]).batch(np.random.default_rng(0), 3, depth=1, wrong=4)
     assert batch.hard == [["b"]] * 3
     assert batch.kept == []
 

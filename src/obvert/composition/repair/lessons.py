@@ -58,7 +58,7 @@ class Lessons:
         """How many real pairs there are."""
         return sum(one.crossed for one in self.items)
 
-    def batch(self, rng: np.random.Generator, count: int, *, depth: int, wrong: int, odds: dict[str, float]) -> Batch:
+    def batch(self, rng: np.random.Generator, count: int, *, depth: int, wrong: int) -> Batch:
         """Draw lessons.
 
         Args:
@@ -66,13 +66,13 @@ class Lessons:
             count: lessons; half as many texts to keep are drawn with them, and of a quarter a text that says the same is taken.
             depth: most operators that made a wrong text; where none is so near, the nearest ones are taken.
             wrong: most wrong texts of each picture, beside the other text of its pair.
-            odds: how likely each category is.
 
         Returns:
             The batch.
         """
-        names = rng.choice(list(odds), size=count, p=list(odds.values()))
-        drawn = [self.items[_pick(rng, self.by_category[name])] for name in names]
+        by = self.by_category
+        names = list(by)
+        drawn = [self.items[_pick(rng, by[_pick(rng, names)])] for _ in range(count)]
         hard: list[list[str]] = []
         for one in drawn:
             near = [text for text, deep in one.wrong if deep <= max(depth, min(d for _, d in one.wrong))]

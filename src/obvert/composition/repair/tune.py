@@ -5,7 +5,9 @@
     tuned    the image tower has changes of low rank, too, and runs again at every step: the only way where its features do
              not hold what is asked for, such as where a thing lies
 
-    L = contrastive + l1 focal + l2 apart(t, paraphrase) + l3 apart(T, T_0) + l4 crossed   see `obvert.composition.repair.losses`
+    L = contrastive + l1 focal + l2 apart(t, paraphrase) + l3 apart(T, T_0) + l4 crossed + l5 directed
+
+Each term is explained in `obvert.composition.repair.losses`.
 
 Of a real pair, each picture is told from the other text and each text from the other picture. Mined negatives come with a
 curriculum over their depth. All that is trained are matrices, so Muon trains them, its rate rising for a twentieth of the steps,
@@ -28,14 +30,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from obvert.composition.repair.focus import even, odds
 from obvert.composition.repair.lessons import Batch, Lessons
-from obvert.composition.repair.losses import apart, contrastive, crossed, focal
+from obvert.composition.repair.losses import apart, contrastive, crossed, directed, focal
 from obvert.composition.repair.miner import allowed
 from obvert.core import DualEncoder, ImageTower, ObvertError, Progress, Tunable, Tuning
 from obvert.store import Run
 
-TERMS = ("contrastive", "focal", "paraphrase", "keep", "crossed")
+TERMS = ("contrastive", "focal", "paraphrase", "keep", "crossed", "directed")
 BLOCK = 100
 """Steps of a piece of the run."""
 
@@ -52,9 +53,7 @@ class Repair:
     steps: int = 1500
     """Of training."""
     batch: int = 64
-    """Lessons in a step."""
-    focus: bool = True
-    """Whether a category is drawn as often as the model errs on it before it is tuned; otherwise all as often."""
+    """Lessons in a step, drawn from each category as often."""
     lr: float = 4e-3
     """Highest step size of Muon, measured as AdamW's; less for checkpoints of many weights, which 1e-3 moves far already."""
     focal: float = 2.0
@@ -65,6 +64,8 @@ class Repair:
     """l3, weight of other texts staying where they are."""
     crossed: float = 1.0
     """l4, weight of real pairs, two by two."""
+    directed: float = 2.0
+    """l5, weight of the directions between them."""
     tau: float = 0.02
     """Interaction that is asked of a real pair, about."""
     scale: float = 100.0
@@ -77,7 +78,7 @@ class Repair:
     """Of the adapters and the order."""
 
     def __post_init__(self) -> None:
-        weights = (self.focal, self.paraphrase, self.keep, self.crossed)
+        weights = (self.focal, self.paraphrase, self.keep, self.crossed, self.directed)
         whole = min(self.steps, self.batch, self.wrong, self.depth, 1 if self.rank is None else self.rank) >= 1
         if not (whole and self.seed >= 0 and min(self.lr, self.tau, self.scale) > 0 and min(weights) >= 0):
             need = "rank, steps, batch, wrong and depth of 1 or more, lr, tau and scale above 0, weights and seed of 0 or more"
@@ -95,7 +96,7 @@ class Repair:
             progress: called with steps done, steps in all and the loss.
 
         Returns:
-            The tuned copy, and the terms of the loss at each step, (steps, 5) in the order of `TERMS`.
+            The tuned copy, and the terms of the loss at each step, (steps, 6) in the order of `TERMS`.
 
         Raises:
             ObvertError: for a torch without Muon, or a model that cannot be tuned so.
@@ -106,7 +107,6 @@ class Repair:
         named = tuning.parameters()
         optimiser = torch.optim.Muon(named.values(), lr=self.lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
         kept = model.text_features(lessons.kept)
-        often = odds(model, lessons, self.seed) if self.focus else even(lessons)
         seen: list[Tensor] = []
         for start in range(0, self.steps, BLOCK):
 
@@ -117,7 +117,7 @@ class Repair:
                         group["lr"] = self.lr * share(step, self.steps)
                     rng = np.random.default_rng((self.seed, step))
                     depth = allowed(step, self.steps, self.depth)
-                    batch = lessons.batch(rng, self.batch, depth=depth, wrong=self.wrong, odds=often)
+                    batch = lessons.batch(rng, self.batch, depth=depth, wrong=self.wrong)
                     parts = self._terms(tuning, kept, batch, lessons)
                     total = self._total(parts)
                     optimiser.zero_grad()
@@ -135,7 +135,7 @@ class Repair:
         return tuning, torch.cat(seen)
 
     def _terms(self, tuning: Tuning, kept: Tensor, batch: Batch, lessons: Lessons) -> Tensor:
-        """(5,) the terms, unweighted."""
+        """(6,) the terms, unweighted."""
         hard = [text for mine in batch.hard for text in mine]
         still = [lessons.kept[i] for i in batch.kept]
         asked = [*batch.texts, *hard, *(text for pair in batch.again for text in pair), *still]
@@ -158,11 +158,13 @@ class Repair:
                 apart(told([one for one, _ in batch.again]), told([other for _, other in batch.again])),
                 apart(told(still), kept[batch.kept]),
                 crossed(pictures[pairs], texts[pairs], self.tau),
+                directed(pictures[pairs], texts[pairs]),
             )
         )
 
     def _total(self, terms: Tensor) -> Tensor:
-        return (terms * terms.new_tensor((1.0, self.focal, self.paraphrase, self.keep, self.crossed))).sum()
+        weights = (1.0, self.focal, self.paraphrase, self.keep, self.crossed, self.directed)
+        return (terms * terms.new_tensor(weights)).sum()
 
 
 def image_tower_of(model: DualEncoder) -> ImageTower:

@@ -1,7 +1,9 @@
 """Less memory for a frozen autoencoder of pictures.
 
-channels side by side    convolutions read and write (H, W, C) and need no copies in another order; equal but for rounding
-SiLU in place            of what a norm has just made, where no gradient is wanted; bit for bit equal
+    channels side by side    convolutions read and write (H, W, C) and need no copies in another order; equal but for rounding
+    SiLU in place            of what a norm has just made, where no gradient is wanted; bit for bit equal
+
+Layers that are not known stay as they are.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ class InPlaceSiLU(nn.Module):
 
 
 def lean(network: nn.Module) -> None:
-    """Change a network so; layers that it does not know stay."""
+    """Change a network so."""
     for weight in network.parameters():
         if weight.ndim == 4:
             weight.data = weight.data.contiguous(memory_format=torch.channels_last)
