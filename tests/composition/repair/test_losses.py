@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from obvert.composition.repair.losses import SMALLEST, apart, contrastive, crossed, directed, focal
+from obvert.composition.repair.losses import apart, contrastive, crossed, focal
 
 NONE = torch.zeros(0, 2, dtype=torch.float64)
 EYE = torch.eye(2, dtype=torch.float64)
@@ -58,29 +58,6 @@ def test_crossed_by_hand() -> None:
     assert crossed(EYE[None], EYE[:1].expand(2, 2)[None], 0.5).item() == pytest.approx(math.log(2))  # texts that are one
 
 
-def test_directed_by_hand() -> None:
-    assert directed(EYE[None], EYE[None]).item() == pytest.approx(0)
-    assert directed(EYE[None], EYE.flip(0)[None]).item() == pytest.approx(2)
-    assert directed(EYE[None], EYE[:1].expand(2, 2)[None]).item() == 1  # texts that are one
-    turned = torch.stack((EYE[0], torch.tensor([0.0, -1.0], dtype=torch.float64)))
-    assert directed(torch.cat((EYE[None], EYE[None])), torch.stack((EYE, turned))).item() == pytest.approx(0.5)
-
-
-def test_a_small_difference_weighs_as_much_as_a_large_one() -> None:
-    images, texts = unit(3, 2, 8), unit(3, 2, 8)
-    middle = texts.mean(1, keepdim=True)
-    near = middle + 0.1 * (texts - middle)
-    torch.testing.assert_close(directed(images, near), directed(images, texts))
-    assert crossed(images, near, 0.1) != pytest.approx(crossed(images, texts, 0.1).item())
-
-
-def test_texts_that_are_one_have_a_bounded_gradient() -> None:
-    texts = unit(1, 1, 8).expand(1, 2, 8).clone().requires_grad_()
-    directed(unit(1, 2, 8), texts).backward()
-    assert texts.grad is not None
-    assert 0 < texts.grad.norm().item() <= 1.5 / SMALLEST
-
-
 def test_a_constant_gap_changes_no_crossed_loss() -> None:
     images, texts, gap = unit(5, 2, 6), unit(5, 2, 6), unit(6)
     torch.testing.assert_close(crossed(images + gap, texts - 3 * gap, 0.1), crossed(images, texts, 0.1))
@@ -92,7 +69,6 @@ def test_what_is_not_there_costs_nothing_and_has_gradients() -> None:
     empty = torch.zeros(0, 3, dtype=torch.float64)
     for loss in (
         crossed(torch.zeros(0, 2, 3), texts, 0.1),
-        directed(torch.zeros(0, 2, 3), texts),
         focal(unit(2, 3), some, [empty, empty], 1.0),
         apart(some[:0], some[:0]),
     ):

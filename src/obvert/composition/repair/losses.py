@@ -3,18 +3,13 @@
     contrastive   1/2 CE of pictures over all texts, hard negatives among them, + 1/2 CE of texts over pictures      (NegCLIP)
     focal         (1 - p)^gamma (-log p),  p = softmax(scale s) at t among {t, t-_1..K}                              (FSC-CLIP)
     apart         |T(t) - T(t')|^2 of texts that say the same, or of a text before and after                         (READ)
-    crossed       softplus(-I / tau),  I = s_11 + s_22 - s_12 - s_21 = <dF, dT> of real pairs, two by two
-    directed      1 - cos(dF, dT),  dF = F(x_1) - F(x_2),  dT = T(t_1) - T(t_2)                           (StyleGAN-NADA)
+    crossed       softplus(-I / tau),  I = s_11 + s_22 - s_12 - s_21 of real pairs, two by two
 
-    L = contrastive + l1 focal + l2 apart(paraphrases) + l3 apart(T, T_0) + l4 crossed + l5 directed
-
-Of a difference that neither tower tells, such as left and right, both factors of I are next to nothing, and so is its gradient to
-either: a saddle, where training stays. A cosine does not depend on how large they are, and leads away from it.
+    L = contrastive + l1 focal + l2 apart(paraphrases) + l3 apart(T, T_0) + l4 crossed
 
 References:
     | When and Why Vision-Language Models Behave like Bags-Of-Words (Yuksekgonul et al., 2023), https://arxiv.org/abs/2210.01936
     | Preserving Multi-Modal Capabilities of Pre-trained VLMs (Oh et al., 2024), https://arxiv.org/abs/2410.05210
-    | StyleGAN-NADA (Gal et al., 2021), whose direction is of pictures to a fixed one of texts, https://arxiv.org/abs/2108.00946
     | READ (Cho et al., 2025), https://arxiv.org/abs/2510.16540
 """
 
@@ -22,10 +17,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cosine_similarity, cross_entropy, pad, softplus
-
-SMALLEST = 0.01
-"""Length from which on a difference has a direction; it bounds the gradient of texts that a model takes for one."""
+from torch.nn.functional import cross_entropy, pad, softplus
 
 
 def contrastive(images: Tensor, texts: Tensor, hard: Tensor, scale: float) -> Tensor:
@@ -87,19 +79,3 @@ def crossed(images: Tensor, texts: Tensor, tau: float) -> Tensor:
     if not len(images):
         return texts.sum()
     return softplus(-((images[:, 0] - images[:, 1]) * (texts[:, 0] - texts[:, 1])).sum(1) / tau).mean()
-
-
-def directed(images: Tensor, texts: Tensor) -> Tensor:
-    """How far the differences of real pairs are from pointing the same way, however small they are.
-
-    Args:
-        images: (N, 2, d) unit features of each pair's pictures.
-        texts: (N, 2, d) of their texts, each one's picture at the same place.
-
-    Returns:
-        The loss, a number in [0, 2]; 0 where there are none.
-    """
-    if not len(images):
-        return texts.sum()
-    differ = (images[:, 0] - images[:, 1], texts[:, 0] - texts[:, 1])
-    return (1 - cosine_similarity(*differ, dim=1, eps=SMALLEST)).mean()

@@ -2,12 +2,9 @@
 
     frozen   the image tower stays; features of images were taken once
     map      one linear map of these features is learned besides; it is folded into the matrix that the image tower ends in
-    tuned    the image tower has changes of low rank, too, and runs again at every step: the only way where its features do
-             not hold what is asked for, such as where a thing lies
+    tuned    the image tower has changes of low rank, too, and runs again at every step
 
-    L = contrastive + l1 focal + l2 apart(t, paraphrase) + l3 apart(T, T_0) + l4 crossed + l5 directed
-
-Each term is explained in `obvert.composition.repair.losses`.
+    L = contrastive + l1 focal + l2 apart(t, paraphrase) + l3 apart(T, T_0) + l4 crossed   see `obvert.composition.repair.losses`
 
 Of a real pair, each picture is told from the other text and each text from the other picture. Mined negatives come with a
 curriculum over their depth. All that is trained are matrices, so Muon trains them, its rate rising for a twentieth of the steps,
@@ -31,12 +28,12 @@ import torch
 from torch import Tensor
 
 from obvert.composition.repair.lessons import Batch, Lessons
-from obvert.composition.repair.losses import apart, contrastive, crossed, directed, focal
+from obvert.composition.repair.losses import apart, contrastive, crossed, focal
 from obvert.composition.repair.miner import allowed
 from obvert.core import DualEncoder, ImageTower, ObvertError, Progress, Tunable, Tuning
 from obvert.store import Run
 
-TERMS = ("contrastive", "focal", "paraphrase", "keep", "crossed", "directed")
+TERMS = ("contrastive", "focal", "paraphrase", "keep", "crossed")
 BLOCK = 100
 """Steps of a piece of the run."""
 
@@ -64,8 +61,6 @@ class Repair:
     """l3, weight of other texts staying where they are."""
     crossed: float = 1.0
     """l4, weight of real pairs, two by two."""
-    directed: float = 2.0
-    """l5, weight of the directions between them."""
     tau: float = 0.02
     """Interaction that is asked of a real pair, about."""
     scale: float = 100.0
@@ -78,7 +73,7 @@ class Repair:
     """Of the adapters and the order."""
 
     def __post_init__(self) -> None:
-        weights = (self.focal, self.paraphrase, self.keep, self.crossed, self.directed)
+        weights = (self.focal, self.paraphrase, self.keep, self.crossed)
         whole = min(self.steps, self.batch, self.wrong, self.depth, 1 if self.rank is None else self.rank) >= 1
         if not (whole and self.seed >= 0 and min(self.lr, self.tau, self.scale) > 0 and min(weights) >= 0):
             need = "rank, steps, batch, wrong and depth of 1 or more, lr, tau and scale above 0, weights and seed of 0 or more"
@@ -96,7 +91,7 @@ class Repair:
             progress: called with steps done, steps in all and the loss.
 
         Returns:
-            The tuned copy, and the terms of the loss at each step, (steps, 6) in the order of `TERMS`.
+            The tuned copy, and the terms of the loss at each step, (steps, 5) in the order of `TERMS`.
 
         Raises:
             ObvertError: for a torch without Muon, or a model that cannot be tuned so.
@@ -135,7 +130,7 @@ class Repair:
         return tuning, torch.cat(seen)
 
     def _terms(self, tuning: Tuning, kept: Tensor, batch: Batch, lessons: Lessons) -> Tensor:
-        """(6,) the terms, unweighted."""
+        """(5,) the terms, unweighted."""
         hard = [text for mine in batch.hard for text in mine]
         still = [lessons.kept[i] for i in batch.kept]
         asked = [*batch.texts, *hard, *(text for pair in batch.again for text in pair), *still]
@@ -158,13 +153,11 @@ class Repair:
                 apart(told([one for one, _ in batch.again]), told([other for _, other in batch.again])),
                 apart(told(still), kept[batch.kept]),
                 crossed(pictures[pairs], texts[pairs], self.tau),
-                directed(pictures[pairs], texts[pairs]),
             )
         )
 
     def _total(self, terms: Tensor) -> Tensor:
-        weights = (1.0, self.focal, self.paraphrase, self.keep, self.crossed, self.directed)
-        return (terms * terms.new_tensor(weights)).sum()
+        return (terms * terms.new_tensor((1.0, self.focal, self.paraphrase, self.keep, self.crossed))).sum()
 
 
 def image_tower_of(model: DualEncoder) -> ImageTower:
