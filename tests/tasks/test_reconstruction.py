@@ -86,7 +86,7 @@ def test_curves_follow_every_contestant_and_tuning_finds_a_faster_step() -> None
     other = truth(TOY, 4, 0, split="validation", eight_bit=True)
     assert not torch.equal(given.pictures, other.pictures)
     torch.testing.assert_close(other.pictures * 255, (other.pictures * 255).round())
-    curves = {name: follow(name, method, TOY, given) for name, method in contestants(20).items()}
+    curves = {name: follow(name, method, TOY, given) for name, method in contestants(20, TOY.device).items()}
     assert all(curve.nmse.shape[1] == 4 for curve in curves.values())
     assert curves["hybrid"].gradients
     assert not curves["Anderson"].gradients
