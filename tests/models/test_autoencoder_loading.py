@@ -12,6 +12,7 @@ import torch
 import obvert
 from obvert.core import Autoencoder, ObvertError
 from obvert.models import by_frames, load_autoencoder, load_dual
+from obvert.models.parts.autoencoders import NO_KERNEL, fresh
 
 
 def saved(name: str, folder: Path, **settings: object) -> Path:
@@ -235,3 +236,21 @@ def test_frames_one_by_one(folder: Path) -> None:
     for other, chunk in ((model, 1), (pictures, 0)):
         with pytest.raises(ObvertError, match="need an autoencoder of pictures and chunk >= 1"):
             by_frames(other, chunk)
+
+
+@pytest.mark.parametrize("told", ["\"slow_conv2d_cpu\" not implemented for 'Half'", "Could not run 'aten::x' with arguments"])
+def test_what_torch_has_no_kernel_for_is_told_in_a_line(told: str) -> None:
+    network = tiny.build("AutoencoderKL")
+    with pytest.raises(ObvertError, match=r"AutoencoderKL does not run here in torch\.float32"), fresh(network):
+        raise NotImplementedError(told)
+
+
+def test_a_method_that_is_missing_is_not_taken_for_a_missing_kernel() -> None:
+    with pytest.raises(NotImplementedError, match=r"^decode$"), fresh(tiny.build("AutoencoderKL")):
+        raise NotImplementedError("decode")
+
+
+def test_a_real_missing_kernel_is_known_by_what_torch_says() -> None:
+    with pytest.raises(NotImplementedError) as caught:
+        torch.linalg.svd(torch.eye(2, dtype=torch.float16))
+    assert any(said in str(caught.value) for said in NO_KERNEL)

@@ -18,6 +18,8 @@ Count = Callable[[Any], int]
 """A number read off a loaded network."""
 Call = Callable[[Any, Tensor], Tensor]
 """A network and what it takes -> what it gives."""
+NO_KERNEL = ("not implemented for '", "Could not run '")
+"""How torch tells that it has no kernel for a dtype, or none for a device."""
 
 
 def mode(network: Any, media: Tensor) -> Tensor:
@@ -99,6 +101,8 @@ def fresh(network: Any) -> Iterator[None]:
     try:
         yield
     except NotImplementedError as error:
+        if not any(said in str(error) for said in NO_KERNEL):  # a method that a class lacks is no matter of the dtype
+            raise
         raise ObvertError(
             f"{type(network).__name__} does not run here in {network.dtype}: {str(error).splitlines()[0]}"
         ) from error
