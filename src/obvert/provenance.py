@@ -1,11 +1,14 @@
-"""What a result depends on: settings as JSON takes them, and versions."""
+"""What a result depends on and what it took: settings as JSON takes them, versions, seconds."""
 
 from __future__ import annotations
 
 import platform
+import time
 from dataclasses import fields, is_dataclass
 from importlib.metadata import version
 from typing import Any
+
+import torch
 
 from obvert import __version__
 
@@ -17,6 +20,13 @@ def versions() -> dict[str, str]:
         "obvert": __version__,
         **{package: version(package) for package in ("torch", "transformers", "numpy", "pillow")},
     }
+
+
+def clock(device: torch.device) -> float:
+    """Seconds of a clock, read when the device has done all that it was asked."""
+    if device.type != "cpu":
+        getattr(torch, device.type).synchronize()
+    return time.perf_counter()
 
 
 def describe(thing: Any) -> Any:

@@ -53,10 +53,24 @@ def test_a_known_area_lies_in_its_interval() -> None:
     assert stats.binomtest(inside, 40, 0.95).pvalue > 0.01
 
 
+def test_scores_of_one_thing_are_drawn_together() -> None:
+    rng = torch.Generator().manual_seed(0)
+    positive, negative = torch.randn(60, generator=rng) + 1, torch.randn(60, generator=rng)
+    again = positive[:, None].expand(-1, 9), negative[:, None].expand(-1, 9)  # nine times the same tells nothing new
+    single, naive, grouped = detection(positive, negative), detection(*(x.flatten() for x in again)), detection(*again)
+    assert single.auc[0] == naive.auc[0] == grouped.auc[0]
+
+    def width(found: tuple[float, float, float]) -> float:
+        return found[2] - found[1]
+
+    assert width(naive.auc) < 0.5 * width(single.auc)
+    assert width(grouped.auc) == pytest.approx(width(single.auc), rel=0.15)
+
+
 def test_the_same_seed_the_same_intervals_and_refusals() -> None:
     high, low = torch.arange(10.0), torch.arange(8.0)
     assert detection(high, low) == detection(high, low) != detection(high, low, seed=1)
-    for wrong in ((high[:0], low), (high[None], low), (high * torch.nan, low)):
+    for wrong in ((high[:0], low), (high[None], low), (high[:, None], low[:, None]), (high * torch.nan, low)):
         with pytest.raises(ValueError, match="need"):
             detection(*wrong)
     with pytest.raises(ValueError, match="fpr"):

@@ -11,8 +11,10 @@ import torch
 
 import obvert
 from obvert.core import Autoencoder, ObvertError
+from obvert.methods._latents import gradient_field
 from obvert.models import by_frames, load_autoencoder, load_dual
 from obvert.models.parts.autoencoders import NO_KERNEL, fresh
+from obvert.tasks._memory import peak_memory
 
 
 def saved(name: str, folder: Path, **settings: object) -> Path:
@@ -236,6 +238,27 @@ def test_frames_one_by_one(folder: Path) -> None:
     for other, chunk in ((model, 1), (pictures, 0)):
         with pytest.raises(ObvertError, match="need an autoencoder of pictures and chunk >= 1"):
             by_frames(other, chunk)
+
+
+def test_gradients_of_frames_hold_the_graph_of_some_and_are_those_of_all(folder: Path) -> None:
+    pictures = obvert.load(str(folder), device="cpu")
+    videos = torch.rand(2, 3, 5, 16, 16)
+    z = by_frames(pictures).encode(videos).requires_grad_()
+    (whole,) = torch.autograd.grad((by_frames(pictures, chunk=99).to_media(z) - videos).square().sum(), z)
+    peaks = []
+    for chunk in (2, 99):
+        model = by_frames(pictures, chunk)
+        found = gradient_field(model, videos)(z.detach())
+        torch.testing.assert_close(found.direction, whole, rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(found.error, (model.to_media(z.detach()) - videos).square().flatten(1).mean(1))
+        one_video = z[:1].detach(), videos[:1]
+        peaks.append(peak_memory(lambda m=model, o=one_video: gradient_field(m, o[1])(o[0]), model.device))
+    assert peaks[0] < 0.6 * peaks[1]
+
+
+def test_sixteen_bits_are_cast_once(folder: Path) -> None:
+    model = obvert.load(str(folder), device="cpu")
+    assert model.cast(torch.bfloat16) is model.cast(torch.bfloat16) is not model
 
 
 @pytest.mark.parametrize("told", ["\"slow_conv2d_cpu\" not implemented for 'Half'", "Could not run 'aten::x' with arguments"])

@@ -97,7 +97,7 @@ def test_a_batch_equals_its_samples_and_an_interrupted_run_goes_on(model: Diffus
 
 
 def test_what_is_no_number_is_not_found() -> None:
-    row = measure(torch.tensor([0.0, torch.nan]), torch.tensor([0.5, 0.005]), 1, 2)
+    row = measure(torch.tensor([[0.0], [torch.nan]]), torch.tensor([[0.5], [0.005]]), 1, 2)
     assert row["auc"] == pytest.approx(0.5)
     assert row["false_alarms"] == 0.5
     assert row["key_accuracy"] == 0.5

@@ -49,6 +49,8 @@ class Autoencoder:
     """Samples a second of the sound that the model knows; None for other media, or where that is not known."""
     check: Callable[[tuple[int, ...]], None] = lambda shape: None
     """Raises ObvertError for a medium's shape that the model cannot take at all, e.g. a video of too few frames."""
+    frames: int = 0
+    """Frames of a video taken at a time, each a picture of its own; 0 where frames depend on each other."""
 
     @classmethod
     def from_functions(
@@ -153,11 +155,7 @@ class Autoencoder:
         Raises:
             ObvertError: for media of unlike shapes, out of range, or of sizes that the model does not take.
         """
-        if not isinstance(media, Tensor):
-            shapes = sorted({tuple(m.shape) for m in media})
-            if len(shapes) != 1:
-                raise ObvertError(f"need media of one shape in a batch, got {', '.join(map(str, shapes)) or 'none'}")
-            media = torch.stack(list(media))
+        media = stacked(media)
         axes = {"picture": 4, "video": 5, "sound": 3}[self.media]
         if media.ndim != axes:
             raise ObvertError(f"need {self.media}s as {axes} axes (B, C, ...) for {self.card.name}, got {tuple(media.shape)}")
@@ -184,3 +182,23 @@ class Autoencoder:
             rows = torch.arange(math.ceil(size / multiple) * multiple, device=media.device).clamp(max=size - 1)
             media = media.index_select(media.ndim - 1 - axis, rows)
         return media
+
+
+def stacked(media: Tensor | Sequence[Tensor]) -> Tensor:
+    """Media as one tensor, where they are.
+
+    Args:
+        media: (B, C, ...), or a list of equally large (C, ...).
+
+    Returns:
+        (B, C, ...).
+
+    Raises:
+        ObvertError: for a list of unlike shapes, or an empty one.
+    """
+    if isinstance(media, Tensor):
+        return media
+    shapes = sorted({tuple(m.shape) for m in media})
+    if len(shapes) != 1:
+        raise ObvertError(f"need media of one shape in a batch, got {', '.join(map(str, shapes)) or 'none'}")
+    return torch.stack(list(media))

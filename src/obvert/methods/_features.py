@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -14,7 +13,7 @@ from torch.nn.functional import normalize
 from obvert.core import DualEncoder, Inversion, Map, ObvertError, Progress, Solution, Stop, descent
 from obvert.methods._join import join, share
 from obvert.objectives.cosine import Cosine
-from obvert.provenance import versions
+from obvert.provenance import clock, versions
 from obvert.solvers.adam import Adam
 from obvert.solvers.iterate import iterate
 
@@ -67,7 +66,7 @@ def match_features(
         raise ObvertError(
             f"{name} needs finite features, got NaN or infinite numbers in {len(bad)} of {len(target)} rows, first row {bad[0]}"
         )
-    began = time.perf_counter()
+    began = clock(model.device)
     target = target.to(model.device, torch.float32)
     total = max(1, -(-len(target) // batch))
     parts: list[Solution] = []
@@ -92,7 +91,7 @@ def match_features(
         model=model.card,
         target=target,
         seed=seed,
-        seconds=time.perf_counter() - began,
+        seconds=clock(model.device) - began,
         versions=versions(),
         solution=solution,
         features=_encode(map, solution.x, batch),

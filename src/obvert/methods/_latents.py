@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from obvert.core import Autoencoder, Eval, Field, Inversion, ObvertError, Progress, Solution
+from obvert.core import Autoencoder, Eval, Field, Inversion, ObvertError, Progress, Solution, Solver, Status
+from obvert.core.autoencoder import stacked
 from obvert.methods._join import join, share
-from obvert.provenance import versions
+from obvert.provenance import clock, versions
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+GROWN = 1.1
+"""Times the first error, above which an error has grown; what stands still at the floor of rounding has not."""
 Search = Callable[[Autoencoder, Tensor, Progress | None], Solution]
 """An autoencoder, media within its bounds, progress -> the solution of that batch."""
 
@@ -58,7 +60,8 @@ def gradient_field(model: Autoencoder, media: Tensor, *, chunk: int = 0, checkpo
     Args:
         model: the autoencoder.
         media: (B, C, ...) the target.
-        chunk: samples whose graph is held at a time; all at once when 0. The result is the same.
+        chunk: samples whose graph is held at a time; all at once when 0. Of a model that takes each frame alone, frames, no
+            more than it takes at a time. The result is the same.
         checkpointing: hold what goes into each block of the decoder only, and run the block twice: less memory, more time.
 
     Returns:
@@ -75,10 +78,14 @@ def gradient_field(model: Autoencoder, media: Tensor, *, chunk: int = 0, checkpo
         return wrong.detach(), direction
 
     def evaluate(z: Tensor) -> Eval:
-        size = chunk or max(1, len(z))
-        parts = [some(a, b) for a, b in zip(z.split(size), media.split(size), strict=True)]
-        wrong = torch.cat([part[0] for part in parts])
-        return Eval(wrong.square().flatten(1).mean(1), torch.cat([part[1] for part in parts]), {}, wrong)
+        one_by_one = (lambda x: x.transpose(1, 2).flatten(0, 1)[:, :, None]) if model.frames else (lambda x: x)
+        latents, wanted = one_by_one(z), one_by_one(media)
+        size = min(size for size in (chunk, model.frames, max(1, len(latents))) if size)
+        parts = [some(a, b) for a, b in zip(latents.split(size), wanted.split(size), strict=True)]
+        wrong, direction = (torch.cat(part) for part in zip(*parts, strict=True))
+        if model.frames:
+            wrong, direction = (x[:, :, 0].unflatten(0, (len(z), z.shape[2])).transpose(1, 2) for x in (wrong, direction))
+        return Eval(wrong.square().flatten(1).mean(1), direction, {}, wrong)
 
     return evaluate
 
@@ -128,8 +135,8 @@ def invert_decoder(
     Raises:
         ObvertError: for media that the model does not take.
     """
-    began = time.perf_counter()
-    given = media if isinstance(media, Tensor) else torch.stack(list(media))
+    began = clock(model.device)
+    given = stacked(media)
     whole = model.batch(model.padded(given))
     if whole.shape != given.shape:
         sizes = " x ".join(map(str, whole.shape[2:]))
@@ -158,7 +165,7 @@ def invert_decoder(
         model=model.card,
         target=given,
         seed=seed,
-        seconds=time.perf_counter() - began,
+        seconds=clock(model.device) - began,
         versions=versions(),
         solution=solution,
         features=seen[tuple(slice(size) for size in given.shape)],
@@ -177,4 +184,11 @@ def plain(method: Any) -> dict[str, Any]:
 def mismatch(solution: Solution) -> bool:
     """Whether, for most samples, the error grew from the first step on: the two halves do not belong together."""
     first, later = solution.trace[0], solution.trace[1:]
-    return len(later) > 0 and bool(((later >= first).all(0) | (solution.status == 3)).float().mean() > 0.5)
+    grew = (later > GROWN * first).all(0) | (solution.status == Status.NON_FINITE)
+    return len(later) > 0 and bool(grew.float().mean() > 0.5)
+
+
+def shorter(solver: Solver[Any]) -> str:
+    """What to try with a solver whose steps went too far."""
+    lengths = [field.name for field in fields(solver) if field.name in ("damping", "step_size", "lr")]  # type: ignore[arg-type]
+    return f"a smaller {lengths[0]} of {type(solver).__name__}, or " if lengths else ""

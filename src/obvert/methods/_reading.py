@@ -5,7 +5,6 @@ min over theta:   mean over looks of -1/T log p(text | look(x)) + priors(x),    
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
@@ -32,7 +31,7 @@ from obvert.core.autoencoder import Media
 from obvert.methods._join import join, share, together
 from obvert.objectives.reading import Reading
 from obvert.parametrisations.free import Free
-from obvert.provenance import describe, versions
+from obvert.provenance import clock, describe, versions
 from obvert.solvers.adam import Adam
 from obvert.solvers.iterate import iterate
 
@@ -105,7 +104,7 @@ class ReaderInversion(Method):
         progress: Progress | None,
     ) -> Inversion:
         """Invert batch by batch; `fits` gives, for some of the texts, what looks are judged by, in turn."""
-        began, domain = time.perf_counter(), self.domain(model)
+        began, domain = clock(model.device), self.domain(model)
         batches = [slice(first, min(first + self.batch, len(texts))) for first in range(0, len(texts), self.batch)]
         solution = join(
             [
@@ -119,7 +118,7 @@ class ReaderInversion(Method):
             model=model.card,
             target=answer.ids,
             seed=seed,
-            seconds=time.perf_counter() - began,
+            seconds=clock(model.device) - began,
             versions=versions(),
             solution=solution,
             features=self._by_batch(lambda x: self.medium(model, x), solution.x),

@@ -9,7 +9,6 @@ min over theta:   mismatch(p, medium) + priors(theta)
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
@@ -21,7 +20,7 @@ from torch.nn.functional import normalize
 from obvert.core import Inversion, Method, Objective, ObvertError, Progress, Solution, Solver, Writer, descent
 from obvert.core.autoencoder import Media
 from obvert.methods._join import join, share, together
-from obvert.provenance import describe, versions
+from obvert.provenance import clock, describe, versions
 from obvert.solvers.adam import Adam
 from obvert.solvers.iterate import iterate
 
@@ -79,7 +78,7 @@ class WriterInversion(Method):
             raise ObvertError(f"need a writer of {self.media}s, got {model.card.name}, {what}")
         if self.fit == "denoise" and model.denoising is None:
             raise ObvertError(f"need fit 'write' for {model.card.name}, which does not denoise, got 'denoise'")
-        began = time.perf_counter()
+        began = clock(model.device)
         wanted = (target if isinstance(target, Tensor) else torch.stack(list(target))).to(model.device, torch.float32)
         total = max(1, -(-len(wanted) // self.batch))
         parts = wanted.split(self.batch)
@@ -90,7 +89,7 @@ class WriterInversion(Method):
             model=model.card,
             target=wanted,
             seed=seed,
-            seconds=time.perf_counter() - began,
+            seconds=clock(model.device) - began,
             versions=versions(),
             solution=solution,
             features=self.written(model, solution.x),

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from obvert.core import Autoencoder, Eval, Inversion, Method, Progress, Solution, Solver, Stop
-from obvert.methods._latents import PRECISIONS, encoder_field, gradient_field, invert_decoder, mismatch
+from obvert.methods._latents import PRECISIONS, encoder_field, gradient_field, invert_decoder, mismatch, shorter
 from obvert.solvers.anderson import Anderson
 from obvert.solvers.forward import ForwardStep
 from obvert.solvers.iterate import iterate
@@ -93,7 +93,7 @@ class DecoderInversion(Method):
         if self.max_steps > 1 and mismatch(found.solution):
             warnings.warn(
                 f"the residual grew from the first step on: the encoder of {model.card.name} hardly matches its decoder; "
-                "try a smaller damping, or GradientDecoderInversion, which needs no encoder",
+                f"try {shorter(self.solver)}GradientDecoderInversion, which only starts from what the encoder gives",
                 stacklevel=2,
             )
         return found

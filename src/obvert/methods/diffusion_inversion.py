@@ -20,7 +20,6 @@ References:
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +31,7 @@ from obvert.core import Diffusion, Eval, Inversion, Method, ObvertError, Progres
 from obvert.core.diffusion import sample
 from obvert.methods._join import join, share
 from obvert.methods._latents import plain
-from obvert.provenance import versions
+from obvert.provenance import clock, versions
 from obvert.solvers.iterate import iterate
 
 
@@ -90,7 +89,7 @@ class DiffusionInversion(Method):
         captions = [""] * len(target) if captions is None else list(captions)
         if len(captions) != len(target):
             raise ObvertError(f"need a caption for each of {len(target)} latents, got {len(captions)}")
-        began = time.perf_counter()
+        began = clock(model.device)
         target = target.to(model.device, torch.promote_types(target.dtype, torch.float32))
         total = max(1, -(-len(target) // self.batch))
         parts, drawn = [], []
@@ -105,7 +104,7 @@ class DiffusionInversion(Method):
             model=model.card,
             target=target,
             seed=seed,
-            seconds=time.perf_counter() - began,
+            seconds=clock(model.device) - began,
             versions=versions(),
             solution=join(parts),
             features=torch.cat(drawn),

@@ -46,7 +46,7 @@ class GradientDecoderInversion(Method):
     """Keep what goes into each of the decoder's blocks only and run them twice: less memory, more time, the same result. For
     models that tell their blocks: those of diffusers, for pictures and sound."""
     chunk: int = 0
-    """Media whose graph is held at a time, of a batch; all when 0."""
+    """Media whose graph is held at a time, of a batch, or frames where each is a picture of its own; all when 0."""
     snapshots: Sequence[int] = ()
     """Steps whose latents are returned besides."""
     batch: int = 8

@@ -37,8 +37,9 @@ def detection(
     """Measure scores, with percentile intervals from positives and negatives drawn again, each among its own.
 
     Args:
-        positive: (P,) scores of what should score high.
-        negative: (N,) scores of what should score low. With fewer than 1 / fpr of them none may be called positive.
+        positive: (P,) scores of what should score high; (G, p) where both come from G things, which are then drawn again
+            whole, with all their scores of both sorts, since those hang together.
+        negative: (N,) or (G, n) scores of what should score low. With fewer than 1 / fpr of them none may be called positive.
         fpr: share of negatives that may be.
         seed: of the draws.
         draws: how often both are drawn again.
@@ -50,24 +51,28 @@ def detection(
     Raises:
         ValueError: without scores on both sides, for NaN, or settings out of range.
     """
-    if positive.ndim != 1 or negative.ndim != 1 or not len(positive) or not len(negative):
-        raise ValueError(f"need positive (P,) and negative (N,) scores, got {tuple(positive.shape)}, {tuple(negative.shape)}")
+    shapes = tuple(positive.shape), tuple(negative.shape)
+    grouped = positive.ndim == negative.ndim == 2 and len(positive) == len(negative)
+    if not (grouped or positive.ndim == negative.ndim == 1) or not positive.numel() or not negative.numel():
+        raise ValueError(f"need positive (P,) and negative (N,) scores, or (G, p) and (G, n), got {shapes[0]}, {shapes[1]}")
     if not (0 <= fpr < 1 and draws >= 1 and 0 < level < 1):
         raise ValueError(f"need 0 <= fpr < 1, draws >= 1, 0 < level < 1, got {fpr}, {draws}, {level}")
-    both = torch.cat((positive, negative)).detach().cpu().double()
+    both = torch.cat((positive.flatten(), negative.flatten())).detach().cpu().double()
     if bool(both.isnan().any()):
         raise ValueError(f"need scores that are numbers, got {int(both.isnan().sum())} NaN")
     values, place = (-both).unique(return_inverse=True)  # highest score first
     rng = torch.Generator().manual_seed(seed)
-    curves = []
-    for places in (place[: len(positive)], place[len(positive) :]):
-        again = places[torch.randint(len(places), (draws, len(places)), generator=rng)]
+    curves, drawn = [], None
+    for places, shape in zip(place.split([positive.numel(), negative.numel()]), shapes, strict=True):
+        if drawn is None or not grouped:
+            drawn = torch.randint(shape[0], (draws, shape[0]), generator=rng)
+        again = places.view(shape)[drawn].flatten(1)
         rows = torch.cat((places[None], again))
         counts = torch.zeros(len(rows), len(values) + 1, dtype=torch.float64)
         counts.scatter_add_(1, rows + 1, torch.ones_like(rows, dtype=torch.float64))
         curves.append(counts.cumsum(1))
-    area = torch.trapezoid(*curves, dim=1) / (len(positive) * len(negative))  # of whole numbers, and thus exact
-    found, wrong = curves[0] / len(positive), curves[1] / len(negative)
+    area = torch.trapezoid(*curves, dim=1) / (positive.numel() * negative.numel())  # of whole numbers, and thus exact
+    found, wrong = curves[0] / positive.numel(), curves[1] / negative.numel()
     ends = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
 
     def interval(value: Tensor) -> Interval:

@@ -24,6 +24,7 @@ References:
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,7 @@ def build(network: Any, facts: Facts, card: Card, normalisation: Normalisation) 
             nearest = f"e.g. {below} or {below + step}"
             raise ObvertError(f"need 1 + {step} k frames for {card.name}, {nearest}, got {shape[2]}")
 
+    @functools.cache  # so that who casts again and again holds one copy
     def cast(wanted: torch.dtype) -> Autoencoder:
         if wanted == dtype:
             return model

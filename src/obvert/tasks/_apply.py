@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from obvert.core import DualEncoder, FeatureMap, Fitted, Inversion, Method, Modality, ObvertError, Progress, Reference
+from obvert.provenance import clock
 from obvert.registry import find, names, unknown
 from obvert.store import Run
 
@@ -97,14 +97,14 @@ def apply(
             seconds=found["seconds"].item() / max(1, len(queries)),
             steps=found["steps"],
         )
-    began = time.perf_counter()
+    began = clock(queries.device)
     map: Any = settings or find("features", name)()
     if isinstance(map, Fitted):
         fits(map, model)
     else:
         map = map.fit(reference)
     mapped = map(queries, modality)
-    seconds = (time.perf_counter() - began) / max(1, len(queries))
+    seconds = (clock(queries.device) - began) / max(1, len(queries))
     return Applied(name=name, queries=mapped, gallery=gallery if map.queries_only else map(gallery, modality), seconds=seconds)
 
 

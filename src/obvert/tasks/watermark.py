@@ -13,7 +13,6 @@ References:
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +24,7 @@ from obvert.attacks import attack, check
 from obvert.core import Diffusion, ObvertError, Progress, Watermark
 from obvert.core.diffusion import draw_noise
 from obvert.metrics import detection, nmse_db
+from obvert.provenance import clock
 from obvert.store import Run
 from obvert.tasks._memory import peak_memory
 
@@ -86,7 +86,7 @@ def bench(
 
     Returns:
         Rows and what they are made of. A row holds AUC, true positive rate at 1 % false positives and best accuracy, of
-        p-values, with bootstrap intervals; keys_right of so many pictures, and key_accuracy with Wilson's interval;
+        p-values, with bootstrap intervals over captions; keys_right of so many pictures, and key_accuracy with Wilson's interval;
         false_alarms, the share of clean p-values below .01; noise_db, the mean error of the noise; seconds of the decoder
         inversion and of the diffusion inversion, a picture; memory_mib, what the decoder inversion of one picture takes.
 
@@ -106,12 +106,12 @@ def bench(
         for name in tools.inversions:
             found = whole.all_found(hurt, name, progress(f"{hurt}, {name}"))
             p = torch.stack([part["p"] for part in found])  # (clean and each key, captions, keys)
-            own = p[1:].diagonal(dim1=0, dim2=2).flatten()
-            p_values[hurt, name] = own, p[0].flatten()
+            own = p[1:].diagonal(dim1=0, dim2=2)  # (captions, keys)
+            p_values[hurt, name] = own.flatten(), p[0].flatten()
             told = torch.stack([part["told"] for part in found[1:]])
             right = int((told == torch.arange(len(keys))[:, None]).sum())
             row = {"task": TASK, "model": model.card.name, "attack": hurt, "inversion": name}
-            row |= measure(own, p[0].flatten(), right, told.numel(), seed) | _costs(found, len(captions))
+            row |= measure(own, p[0], right, told.numel(), seed) | _costs(found, len(captions))
             rows.append(row | {"memory_mib": whole.memory(name) / 2**20})
     examples = [(captions[i], [part[i] for part in whole.first()]) for i in range(min(3, batch, len(captions)))]
     return Benchmark(rows=rows, p_values=p_values, examples=examples)
@@ -121,8 +121,8 @@ def measure(marked: Tensor, clean: Tensor, right: int, asked: int, seed: int = 0
     """Numbers of a row.
 
     Args:
-        marked: (P,) p-values of watermarked pictures under their own key.
-        clean: (N,) p-values of clean ones.
+        marked: (captions, keys) p-values of watermarked pictures under their own key.
+        clean: (captions, keys) p-values of clean ones under each key. Intervals are over captions, whose pictures hang together.
         right: watermarked pictures whose key was told.
         asked: of so many.
         seed: of the bootstrap.
@@ -244,9 +244,6 @@ def timed(work: Callable[[], Tensor], device: torch.device) -> tuple[Tensor, flo
     Returns:
         Its result, and seconds.
     """
-    wait = torch.cuda.synchronize if device.type == "cuda" else lambda _: None
-    wait(device)
-    began = time.perf_counter()
+    began = clock(device)
     result = work()
-    wait(device)
-    return result, time.perf_counter() - began
+    return result, clock(device) - began

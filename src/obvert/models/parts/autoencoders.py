@@ -18,6 +18,8 @@ Count = Callable[[Any], int]
 """A number read off a loaded network."""
 Call = Callable[[Any, Tensor], Tensor]
 """A network and what it takes -> what it gives."""
+FRAMES = 8
+"""Of a video, that an encoder of pictures sees at a time."""
 NO_KERNEL = ("not implemented for '", "Could not run '")
 """How torch tells that it has no kernel for a dtype, or none for a device."""
 
@@ -38,8 +40,8 @@ def vq_sample(network: Any, latents: Tensor) -> Tensor:
 
 
 def mode_of_frames(network: Any, video: Tensor) -> Tensor:
-    """(B, C, T, H, W) -> (B, c, T, h, w) by an encoder of pictures."""
-    return unfold(mode(network, fold(video)), video)
+    """(B, C, T, H, W) -> (B, c, T, h, w) by an encoder of pictures, some frames at a time, which changes nothing."""
+    return unfold(torch.cat([mode(network, some) for some in fold(video).split(FRAMES)]), video)
 
 
 def sample_of_frames(network: Any, latents: Tensor) -> Tensor:

@@ -48,5 +48,6 @@ def by_frames(autoencoder: Autoencoder, chunk: int = 8) -> Autoencoder:
         to_media=each(autoencoder.to_media),
         cast=lambda dtype: model if dtype == autoencoder.dtype else by_frames(autoencoder.cast(dtype), chunk),
         check=check,
+        frames=chunk,
     )
     return model
