@@ -63,7 +63,7 @@ def test_past_the_bound_a_guard_keeps_what_was_reached() -> None:
     steep = toy(SPECTRUM * 2.5)
     wild = obvert.DecoderInversion(solver=ForwardStep(step_size=1.0), max_steps=20, stop=None, guard=None)
     held = obvert.DecoderInversion(solver=ForwardStep(step_size=1.0), max_steps=20, stop=None, guard=1.0)
-    with pytest.warns(UserWarning, match="residual grew from the first step on.*smaller step_size of ForwardStep, or GradientDecoderInversion"):
+    with pytest.warns(UserWarning, match="residual grew from the first step on.*smaller step_size of ForwardStep, or Gradient"):
         assert (wild(steep, PICTURES).error > 1e-2).all()
     found = held(steep, PICTURES)
     assert (found.error < found.trace[0]).all()

@@ -45,8 +45,8 @@ def test_pictures_become_latents_files_and_rows(
     folder: Path, pictures: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    argv = ["decode-invert", "--model", str(folder), "--out", str(out), "--max-steps", "4", "--solver", "forward", "--json"]
-    assert main([*argv, *pictures]) == 0
+    argv = ["decode-invert", "--model", str(folder), "--out", str(out), "--max-steps", "4", "--json"]
+    assert main([*argv, "--solver", "forward", *pictures]) == 0
     said = capsys.readouterr()
     rows = json.loads(said.out)
     assert "padded to 10 x 8" in said.err
@@ -60,6 +60,8 @@ def test_pictures_become_latents_files_and_rows(
     assert "Before and after" in (out / "report.html").read_text()
     assert main([*argv, *pictures]) == 2
     assert "holds another run" in capsys.readouterr().err
+    assert main([*argv, "--overwrite", "--gradient", "--solver", "forward", pictures[1]]) == 2
+    assert "need --gradient or --solver, got --gradient and --solver forward" in capsys.readouterr().err
     assert main([*argv, "--overwrite", "--gradient", pictures[1]]) == 0
 
 

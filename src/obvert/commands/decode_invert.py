@@ -64,6 +64,8 @@ class Options(ModelOptions):
     def method(self) -> Any:
         """The method that is asked for."""
         if self.gradient:
+            if self.solver != "anderson":
+                raise ObvertError(f"need --gradient or --solver, got --gradient and --solver {self.solver}")
             return GradientDecoderInversion(max_steps=self.max_steps, precision=self.precision)
         return DecoderInversion(solver=SOLVERS[self.solver](self.max_steps), max_steps=self.max_steps, precision=self.precision)
 

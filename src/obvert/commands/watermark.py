@@ -11,10 +11,11 @@ from typing import Annotated, Any
 import tyro
 
 from obvert.commands._common import bars, parse, say, show
-from obvert.commands._watermark import INVERSIONS, WatermarkOptions, decoder_inversion, diffusion_inversion, drawing, tools
+from obvert.commands._watermark import WatermarkOptions
 from obvert.core import ObvertError
 from obvert.registry import unknown
 from obvert.store import Run, new_folder, taken
+from obvert.tasks._watermark_tools import INVERSIONS, decoder_inversion, diffusion_inversion, drawing, tools
 
 FEW = 8
 """Pictures drawn at once."""
@@ -45,7 +46,7 @@ class Detect(WatermarkOptions):
     """Say whether pictures carry a key, and which."""
 
     images: tyro.conf.Positional[tuple[Path, ...]]
-    """Pictures of the size that the model draws."""
+    """Picture files; those of another size than the model draws are cropped to its shape and resized."""
     key: int
     """Seed of the first key."""
     keys: int = 1

@@ -50,8 +50,6 @@ class Curve:
     """Of a picture, for all steps."""
     steps: Tensor
     """(B,) where the stop rule ended."""
-    gradients: bool = False
-    """Whether a step differentiates the decoder."""
 
     @property
     def mean(self) -> Tensor:
@@ -144,14 +142,12 @@ def follow(
         return {"nmse": torch.stack(points), "trace": trace, "seconds": torch.tensor([share]), "steps": found.steps}
 
     piece = run.piece(name.replace(" ", "-").replace(",", ""), make) if run else make()
-    by_gradient = isinstance(method, GradientDecoderInversion) or method.solver.by_gradient(method.max_steps)
     return Curve(
         name=name,
         nmse=piece["nmse"],
         residual=10 * piece["trace"].double().log10(),
         seconds=piece["seconds"].item(),
         steps=piece["steps"],
-        gradients=by_gradient,
     )
 
 
