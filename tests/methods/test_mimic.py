@@ -124,7 +124,6 @@ def test_what_is_told_in_words_is_what_the_language_model_sees(model: Reader) ->
     assert (terms["features"] > 0).all()
     found = MIMIC(steps=8, expect=True)(model, TEXTS)
     assert (found.solution.terms["features"] > 0).all()
-    assert "features" not in MIMIC(steps=0)(model, TEXTS).solution.terms  # neither pictures nor words
 
 
 def test_checkpointing_changes_memory_only(model: Reader, real: list[Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +138,7 @@ def test_checkpointing_changes_memory_only(model: Reader, real: list[Tensor], mo
 
 
 def test_any_parametrisation_and_view_may_be_put_in(model: Reader) -> None:
-    found = MIMIC(steps=3, parametrisation=Fourier(), views=(Jitter(),), looks=1, priors=())(model, TEXTS[:1])
+    found = MIMIC(steps=3, parametrisation=Fourier(), views=(Jitter(),), looks=1, priors=(), features=0.0)(model, TEXTS[:1])
     assert set(found.solution.terms) == {"reading"}
     assert found.settings["parametrisation"]["name"] == "Fourier"
 
@@ -151,15 +150,24 @@ def test_saved_and_opened_it_is_the_same(model: Reader, real: list[Tensor], tmp_
     assert again.texts == found.texts
 
 
+def test_moments_that_nothing_tells_are_left_out_aloud(model: Reader) -> None:
+    with pytest.warns(UserWarning, match=r"no real pictures of the concept: the layers' moments are left out \(give real"):
+        found = MIMIC(steps=1)(model, TEXTS)
+    assert found.settings["features"] == 0
+    assert "features" not in found.solution.terms
+
+
 def test_what_does_not_fit_is_told(model: Reader, real: list[Tensor]) -> None:
     with pytest.raises(ObvertError, match="need real pictures of each of the 2 concepts, got \\[3\\]"):
         MIMIC(steps=1)(model, TEXTS, real=real[:1])
     with pytest.raises(ObvertError, match="need layers of the image tower of zoo/vlm, got no-such-layer"):
         MIMIC(steps=1, layers=("no-such-layer",))(model, TEXTS, real=real)
+    with pytest.raises(ObvertError, match="need layers of the image tower of zoo/vlm, got no-such-layer"):
+        MIMIC(steps=1, layers=(model.layers[0], "no-such-layer"))(model, TEXTS, real=real)
     with pytest.raises(ObvertError, match="need a reader of pictures"):
         MIMIC(steps=1)(colour_reader("sound"), ["red"])
     with pytest.raises(ObvertError, match=r"need at most \d+ tokens for zoo/vlm, got"):
-        MIMIC(steps=1)(model, ["red " * 200])
+        MIMIC(steps=1, features=0.0)(model, ["red " * 200])
     with pytest.raises(ObvertError, match="need a language model that can be told"):
         MIMIC(steps=1, expect=True)(colour_reader(), ["red"])
     with pytest.raises(ObvertError, match="need layers of the image tower of toy, got none"):

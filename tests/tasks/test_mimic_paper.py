@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from obvert.cli import main
 from obvert.core import ObvertError
@@ -26,6 +27,18 @@ def test_each_version_less_one_term_differs_from_it_in_that_alone() -> None:
         assert one.method.steps == 20
         assert one.method.patch == PATCH
     assert {name.split(" - ")[0] for name in less if " - features" in name} == {"v1", "v2", "ours"}
+
+
+def test_every_prior_of_every_version_pulls() -> None:
+    x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    looked = 0
+    for name, one in contestants(5).items():
+        for prior in one.method.priors or ():
+            for term, value in prior(x).items():
+                (slope,) = torch.autograd.grad(value.sum(), x, retain_graph=True)
+                assert slope.norm() > 1e-8, (name, term)  # of the norm over all numbers
+                looked += 1
+    assert looked >= 9  # seams, two variations, the norm and the verifier of v1, as many of v2, one of ours
 
 
 def test_real_scenes_differ_but_not_in_what_they_show() -> None:

@@ -40,7 +40,7 @@ class Options(ModelOptions):
     """Of the search; the version's when not told."""
     real: Path | None = None
     """Folder of real pictures of the concept, or with a folder of them for each concept, whose inner statistics are wanted; or
-    the word scenes, to draw them for the zoo's models."""
+    the word scenes, to draw them for the zoo's models. Without it and --expect, every version does without those statistics."""
     expect: bool = False
     """Without real pictures, want the inner statistics that the model has when it is told the concept in words."""
     checkpointing: bool = False
@@ -85,6 +85,7 @@ def run(argv: Sequence[str]) -> int:
         expect=options.expect,
         checkpointing=options.checkpointing,
         steps=options.steps,
+        features=None if options.real or options.expect else 0.0,
     )
     model = load_model(options.model, options.device, options.dtype)
     if not isinstance(model, Reader) or model.media != "picture":

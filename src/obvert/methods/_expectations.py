@@ -34,9 +34,7 @@ def of_pictures(
     """
     if len(real) != len(texts) or any(len(pictures) == 0 for pictures in real):
         raise ObvertError(f"need real pictures of each of the {len(texts)} concepts, got {[len(p) for p in real]}")
-    names = [layer for layer in (model.layers if layers is None else layers) if layer in model.layers]
-    if not names:
-        raise ObvertError(f"need layers of the image tower of {model.card.name}, got {', '.join(layers or ()) or 'none'}")
+    names = _named(model, "image tower", model.layers, layers)
     silent = model.answer([texts[0]])
 
     def features(x: Tensor) -> list[Tensor]:
@@ -65,9 +63,9 @@ def of_words(model: Reader, texts: Sequence[str], layers: Sequence[str] | None =
     Raises:
         ObvertError: for a model that cannot do without pictures, or no layers.
     """
-    names = [layer for layer in (model.language_layers if layers is None else layers) if layer in model.language_layers]
-    if model.told is None or not names:
-        raise ObvertError(f"need a language model that can be told what there is to see, and its layers, got {model.card.name}")
+    if model.told is None:
+        raise ObvertError(f"need a language model that can be told what there is to see, got {model.card.name}")
+    names = _named(model, "language model", model.language_layers, layers)
     rows = []
     for text in texts:
         answer = model.answer([text])
@@ -78,6 +76,15 @@ def of_words(model: Reader, texts: Sequence[str], layers: Sequence[str] | None =
     return {
         name: (torch.cat([row[i][0] for row in rows]), torch.cat([row[i][1] for row in rows])) for i, name in enumerate(names)
     }
+
+
+def _named(model: Reader, part: str, known: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
+    """The layers that are wanted, all when None; ObvertError for those that the part does not have, or when there are none."""
+    names = list(known if wanted is None else wanted)
+    strays = [name for name in names if name not in known]
+    if strays or not names:
+        raise ObvertError(f"need layers of the {part} of {model.card.name}, got {', '.join(strays) or 'none'}")
+    return names
 
 
 def patch_of(model: Reader) -> int:

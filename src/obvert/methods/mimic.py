@@ -22,6 +22,7 @@ References:
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
@@ -135,6 +136,11 @@ class MIMIC(ReaderInversion):
             raise ObvertError(f"need a reader of pictures, got {model.card.name}")
         texts = [target] if isinstance(target, str) else list(target)
         method = self.settled(patch_of(model))
+        if method.features and real is None and not method.expect:
+            warnings.warn(
+                "no real pictures of the concept: the layers' moments are left out (give real, or expect=True)", stacklevel=2
+            )
+            method = replace(method, features=0.0)
         asked = [model.ask(prompt) for prompt in method.prompts] or [model]
         answer = model.answer(texts)
         targets = method.targets(asked, texts, real)
@@ -160,8 +166,8 @@ class MIMIC(ReaderInversion):
     def targets(
         self, asked: Sequence[Reader], texts: Sequence[str], real: Sequence[Tensor] | None
     ) -> list[Mapping[str, Moments]]:
-        """For each question, {layer: moments (B, d)} that are wanted; none where nothing tells them."""
-        if not self.features or (real is None and not self.expect):
+        """For each question, {layer: moments (B, d)} that are wanted; none where they have no weight."""
+        if not self.features:
             return [{} for _ in asked]
         if real is not None:
             found = of_pictures(asked[0], real, texts, self.layers)
@@ -184,7 +190,7 @@ def _naive(steps: int, patch: int) -> dict[str, Any]:
 
 
 def _v1(steps: int, patch: int) -> dict[str, Any]:
-    adam = ScheduledAdam(lr=0.3, horizon=steps, warmup=0.0, until=1.0, betas=(0.5, 0.9))
+    adam = ScheduledAdam(lr=0.3, least=1e-5, horizon=steps, warmup=0.0, until=1.0, betas=(0.5, 0.9))
     tv = 7e-4 / STD * TotalVariation(diagonals=True) + 4e-4 / STD**2 * TotalVariation(power=2, diagonals=True)
     return _published() | {
         "priors": (5e-4 / STD**2 * PatchSeam(patch=patch), tv, 3e-4 / STD * L2(power=1, centre=0.5)),
@@ -193,7 +199,7 @@ def _v1(steps: int, patch: int) -> dict[str, Any]:
 
 
 def _v2(steps: int, patch: int) -> dict[str, Any]:
-    adamw = ScheduledAdam(lr=0.05, horizon=steps, warmup=0.0, until=1.0, weight_decay=0.01)
+    adamw = ScheduledAdam(lr=0.05, least=1e-4, horizon=steps, warmup=0.0, until=1.0, weight_decay=0.01)
     clipped = Clipped(inner=adamw, low=-PIXELS.limit, high=PIXELS.limit)
     tv = 7e-4 / STD * TotalVariation(diagonals=True, edges=1.0) + 4e-4 / STD**2 * TotalVariation(
         power=2, diagonals=True, edges=1.0

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from obvert.core import Card, ObvertError, Reader
 from obvert.models.parts.folder import read_model, read_preprocess, read_tokenizer
+from obvert.models.parts.matched import matched, unlike
 from obvert.models.parts.preprocess import Preprocess
 from obvert.models.parts.reader import Words, build, longest, picture
 
@@ -39,12 +40,14 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
         The reader.
 
     Raises:
-        ObvertError: when a file is missing or broken, or the folder holds another BLIP, whose decoder means something else.
+        ObvertError: when a file is missing or broken, the preprocessing is another than ours, or the folder holds another BLIP,
+            whose decoder means something else.
     """
     model = read_model(CLASS, folder)
     if CLASS not in (model.config.architectures or [CLASS]):
         raise ObvertError(f"need a {CLASS} in {folder}, got {', '.join(model.config.architectures)}")
-    preprocess = read_preprocess(folder, model.config.vision_config.image_size)
+    plain = read_preprocess(folder, model.config.vision_config.image_size)
+    preprocess = matched(plain, folder, card.name, other=unlike(plain.size))
     return captioner(model.to(device, dtype), read_tokenizer(folder), preprocess, card)
 
 

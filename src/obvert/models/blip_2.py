@@ -20,6 +20,7 @@ from torch import Tensor
 
 from obvert.core import Card, ObvertError, Reader
 from obvert.models.parts.folder import read_model, read_preprocess, read_tokenizer
+from obvert.models.parts.matched import matched, unlike
 from obvert.models.parts.preprocess import Preprocess
 from obvert.models.parts.reader import Words, build, ending, longest, picture
 from obvert.models.parts.watching import layered
@@ -41,7 +42,8 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
         The reader.
 
     Raises:
-        ObvertError: when a file is missing or broken, or the configuration does not name a token that stands for something.
+        ObvertError: when a file is missing or broken, the preprocessing is another than ours, or the configuration does not
+            name a token that stands for something.
     """
     model = read_model(CLASS, folder)
     needed = {"image_token_index": model.config.image_token_index, "eos_token_id": ending(model.language_model.generation_config)}
@@ -49,7 +51,8 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
         needed["decoder_start_token_id"] = getattr(model.config.text_config, "decoder_start_token_id", None)
     if lacking := [name for name, found in needed.items() if found is None]:
         raise ObvertError(f"need {' and '.join(lacking)} in {folder / 'config.json'}, got none")
-    preprocess = read_preprocess(folder, model.config.vision_config.image_size)
+    plain = read_preprocess(folder, model.config.vision_config.image_size)
+    preprocess = matched(plain, folder, card.name, other=unlike(plain.size))
     return captioner(model.to(device, dtype), read_tokenizer(folder), preprocess, card)
 
 
@@ -82,8 +85,9 @@ def captioner(model: Any, tokenizer: Any, preprocess: Preprocess, card: Card, in
     def logits(x: Tensor, ids: Tensor) -> Tensor:
         read = torch.cat((start.expand(len(ids), -1), ids[:, :-1]), dim=1)
         taken = {"input_ids": read} if decodes else {"input_ids": prompt.expand(len(ids), -1), "decoder_input_ids": read}
-        found: Tensor = model(pixel_values=x, **taken, use_cache=False).logits
-        return found[:, first - 1 :]
+        alone = {"logits_to_keep": ids.shape[1]} if decodes else {}  # T5 says nothing but the answer
+        found: Tensor = model(pixel_values=x, **taken, **alone, use_cache=False).logits
+        return found
 
     def greedy(x: Tensor) -> Tensor:
         read, new = prompt.expand(len(x), -1), longest(model.generation_config, first, most)

@@ -1,7 +1,7 @@
 """The readers' half of the invertibility experiments: naive against regularised inversion, real inputs and noise beside them.
 
 Texts are to be read; what is found is saved as a file and judged, at the published checkpoints too. Real inputs show what the
-judges give at best, noise, the start of the naive search, what they give for nothing; of sounds, real ones that are heard
+judges give at best, noise, where the naive search starts, what they give for nothing; of sounds, real ones that are heard
 through their log-mel show what a search for a spectrogram can reach.
 """
 
@@ -18,7 +18,6 @@ from obvert.core import Progress, Reader
 from obvert.methods._reading import ReaderInversion
 from obvert.metrics import LogMel, exact_match
 from obvert.models import load_autoencoder, load_writer
-from obvert.parametrisations.free import white
 from obvert.parametrisations.latent import Latent
 from obvert.parametrisations.spoken import Spoken
 from obvert.report import Block, Curves, Gallery, GalleryRow, Table
@@ -130,7 +129,7 @@ def compete(
     curves: dict[str, list[dict[str, Any]]] = {}
     ways: dict[str, Found] = {}
     for seed in range(seeds):
-        media = {DATA: real(seed), NOISE: white(model.medium, 1, seed).expand(len(targets), *model.medium.shape)}
+        media = {DATA: real(seed), NOISE: search(model, NAIVE, targets, 0, seed, None, progress).media}
         if model.media == "sound":
             media[CEILING] = LogMel(rate=model.rate or 16_000).vocoded(media[DATA]).clamp(-1, 1)
         read_at_x: dict[str, list[str]] = {}

@@ -73,7 +73,7 @@ def ablated(steps: int) -> dict[str, Contestant]:
 @cache
 def verifier() -> Objective:
     """Statistics of a network that is no part of the model and no judge: the latents that zoo/vae makes of scenes."""
-    encode = load_autoencoder("zoo/vae").encode
+    encode = load_autoencoder("zoo/vae").to_latents  # which passes gradients
 
     def layers(x: Tensor) -> list[Tensor]:
         return [encode(x).flatten(2).mT]

@@ -25,7 +25,6 @@ from torch.nn.functional import cosine_similarity
 from obvert.core import ObvertError, Progress, Reader
 from obvert.metrics import class_score, clip_scores, exact_match, frechet_control, frechet_distance, rank_of
 from obvert.models import load_reader
-from obvert.parametrisations.free import white
 from obvert.provenance import versions
 from obvert.report import Block, Gallery, GalleryRow, Report, Table, Text
 from obvert.store import Run
@@ -152,9 +151,10 @@ def compete(
 
 def judged(seen: Seen, task: str, found: dict[str, Tensor], concepts: Sequence[str], size: Size) -> list[dict[str, Any]]:
     """A row for each contestant and seed, real scenes and noise besides."""
-    noise = torch.cat([white(seen.model.medium, 1, seed) for seed in range(size.seeds)])
+    naive = contestants(0)[NAIVE].method
+    noise = torch.stack([naive(seen.model, concepts, seed=seed).features.cpu() for seed in range(size.seeds)])
     data = torch.stack([torch.cat([real_of(c, 1, 1000 + seed) for c in concepts]) for seed in range(size.seeds)])
-    everyone = {DATA: data} | found | {NOISE: noise[:, None].expand_as(data)}
+    everyone = {DATA: data} | found | {NOISE: noise}
     rows = []
     for name, media in everyone.items():
         varied = diversity(seen, media) / diversity(seen, data)

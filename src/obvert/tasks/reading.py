@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from obvert.core import DualEncoder, Inversion, ObvertError, Reader, Status
+from obvert.core import Card, DualEncoder, Inversion, ObvertError, Reader, Status
 from obvert.hub import ZOO, zoo
 from obvert.media import files, read
 from obvert.methods._reading import ReaderInversion
@@ -50,7 +50,7 @@ JUDGES = {
     "zoo/speech-recogniser-2": ["zoo/speech-recogniser"],
 }
 """Independent readers of the zoo's own models."""
-EYES = {"zoo/vlm": "zoo/siglip"}
+EYES = {"zoo/vlm": "zoo/siglip", "zoo/captioner-2": "zoo/siglip"}
 """Dual encoders that judge those that began with zoo/clip, the judge of the others."""
 
 
@@ -88,8 +88,8 @@ def judge(model: Reader, media: Tensor, wanted: Sequence[str], judges: Judges) -
         ObvertError: for a judge that is the model itself, or reads other media.
     """
     for name, other in judges.readers.items():
-        if other.card.sha256 == model.card.sha256 and other.card.name == model.card.name:
-            raise ObvertError(f"need a judge other than the inverted model, got {name}")
+        if _same(other.card, model.card):
+            raise ObvertError(f"need a judge other than the inverted model, got {name}, which has its weights")
         if other.media != model.media:
             raise ObvertError(f"need judges of {model.media}s, got {name} of {other.media}s")
     media = as_file(media.detach().cpu(), model.media)
@@ -120,6 +120,11 @@ def judge(model: Reader, media: Tensor, wanted: Sequence[str], judges: Judges) -
             }
         )
     return rows
+
+
+def _same(one: Card, other: Card) -> bool:
+    """Whether two cards are of one model: by its weights, wherever they lie, or by name where no weights were counted."""
+    return one.sha256 == other.sha256 if one.sha256 and other.sha256 else one.name == other.name
 
 
 def _at(medium: Tensor, model: Reader, other: Reader) -> Tensor:
