@@ -26,7 +26,7 @@ from obvert.zoo.counterfactuals import replace
 from obvert.zoo.exam import HELD_OUT, caption_of, kind, kinds, pictures
 from obvert.zoo.scenes import Scene, caption, sample, sample_mention
 
-LEARN, VALIDATION, TEST = HELD_OUT - 100_000, HELD_OUT + 2000, HELD_OUT + 2007
+LEARN, VALIDATION, TEST = HELD_OUT - 100_000, HELD_OUT + 2000, HELD_OUT + 2009
 """Seeds."""
 KINDS_OF_THINGS = "64 kinds of things"
 CHUNK = 512
