@@ -44,6 +44,7 @@ def texts(sentence: Sentence, vocabulary: Vocabulary, operator: str, kind: str =
         ("two small cats behind a big dog", "object", "", ["two small dogs behind a big cat"]),
         ("two small cats behind a big dog", "object", "phrase", ["a big dog behind two small cats"]),
         ("Two cats are behind a dog", "object", "phrase", []),
+        ("There are three apples in a bowl", "object", "phrase", []),
         ("one cat under two dogs", "attribute", "number", ["two cats under one dog"]),
         ("one cat is under two dogs", "attribute", "number", []),
         ("A LARGE CAT ON A SMALL MAT", "attribute", "size", ["A SMALL CAT ON A LARGE MAT"]),
@@ -92,6 +93,13 @@ def test_replacements_fit_their_place() -> None:
     firsts = [f"The gray {noun} sitting on an orange mat" for noun in ("sand", "owl", "mat", "dog", "sheep", "grass")]
     assert nouns == [*firsts, *(f"The gray cat sitting on an orange {noun}" for noun in ("owl", "cat", "dog"))]
     assert texts(sentence, words, "replace", "relation") == ["The gray cat sitting near an orange mat"]
+
+
+def test_nothing_broader_is_put_for_a_word() -> None:
+    seen = Vocabulary.of(map(free, ["a man on a horse", "a person on a couch", "a dog and an animal", "a kid and a sofa"]))
+    assert not {"a person on a horse", "a man on an animal"} & set(texts(free("a man on a horse"), seen, "replace"))
+    assert "a man on a couch" in texts(free("a person on a couch"), seen, "replace")
+    assert "a kid on a couch" not in texts(free("a boy on a couch"), seen, "replace")
 
 
 def test_a_group_without_words_takes_them_from_elsewhere_when_told() -> None:

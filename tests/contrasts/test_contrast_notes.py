@@ -119,8 +119,9 @@ def test_photographs_of_the_same_things_belong_together(tmp_path: Path) -> None:
     (tmp_path / "images" / "controlled_images" / "mug_2_table.jpeg").unlink()
     found = read("whatsup/controlled_images", tmp_path, tmp_path / "images")
     assert (len(found.items), found.missing) == (3, 1)
-    assert found.together == {}
-    assert found.measures == ("micro",)
+    assert together(found, "pair") == [{"left", "right"}]  # which is whole
+    assert found.measures == ("micro", "pair")
+    assert found.notes[-1] == "0 of 1 sets of 4 photographs are whole"
 
 
 def test_options_that_are_no_list_of_texts_are_told(tmp_path: Path) -> None:
@@ -200,6 +201,11 @@ def test_captions_that_cannot_be_shuffled_are_counted(tmp_path: Path) -> None:
     assert found.notes == (
         "2 of 4 captions left out, since no shuffle changes them",
         "1 of 2 captions have fewer than four shuffles that differ",
+    )
+    written(path, "1.jpg\tA cat sees the dog.\n1.jpg\t \n2.jpg\ttwo dogs\n2.jpg\ttwo dogs\n")
+    assert read("aro/order", path).notes[:2] == (
+        "1 of 4 captions left out, since they are empty",
+        "1 of 4 captions left out, since they repeat others of their picture",
     )
     assert read("aro/order", path, tmp_path / "images").missing == 1
     written(path, "1.jpg\tdog\n")

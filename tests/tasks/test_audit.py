@@ -15,7 +15,7 @@ from obvert.report import Report, Shares, write
 from obvert.tasks._audit_answers import SIDES, choices, false_alarms, halves, nearest_to_each_other, pairs
 from obvert.tasks._audit_compare import compared_rows, earlier, keep, scores_of
 from obvert.tasks._audit_material import Material
-from obvert.tasks._audit_rows import verdict
+from obvert.tasks._audit_rows import blind_chance, verdict
 from obvert.tasks._audit_seen import see, unread
 from obvert.tasks.audit import audit
 
@@ -168,10 +168,40 @@ def test_one_picture_each_is_no_proof_of_composition() -> None:
     items = [replace(item, right=((0,),), pictures=item.pictures[:1]) for item in MATERIAL.contrasts.items]
     report, scores = audit(SEES, replace(MATERIAL, contrasts=ContrastSet(name="one", items=items, measures=("micro", "macro"))))
     assert any("no real pairs" in warning for warning in report.warnings)
-    assert scores.measure == "choice"
+    assert list(scores.asked()) == ["choice"]
     assert report.lead.startswith("sees chooses the right text of 100.0% of the pictures, a bag of words 75.0%.")
     assert {row["measure"] for row in rows(report, "benchmark")} == {"micro", "macro"}
     assert "Right text chosen by operator and atom" in [block.title for block in report.blocks]
+
+
+def test_contrasts_of_one_picture_are_compared_beside_those_of_two() -> None:
+    items = list(MATERIAL.contrasts.items)
+    single = [replace(item, right=((0,),), pictures=item.pictures[:1], operator="add") for item in items[:4]]
+    both = replace(QUICK, contrasts=ContrastSet(name="both", items=[*items, *single]))
+    report, _ = audit(SEES, both, against=[TURNED])
+    told = {(row["measure"], row["operator"]): row["contrasts"] for row in rows(report, "compared")}
+    assert told["group score", "all"] == len(items)
+    assert told["right text chosen", "add"] == told["right text chosen", "all"] == len(single)
+    titles = [block.title for block in report.blocks]
+    assert {"Group score by operator and atom", "Right text chosen by operator and atom"} <= set(titles)
+
+
+def test_the_line_of_chance_is_that_of_the_texts_offered() -> None:
+    words = ("cat left dog", "dog left cat", "cat left cup", "cup left dog")
+    items = [Contrast(texts=words, pictures=(picture("cat", "dog"),), operator="replace", atom="relation")] * 2
+    report, _ = audit(SEES, replace(QUICK, contrasts=ContrastSet(name="four", items=items)))
+    dots = next(block for block in report.blocks if block.title == "Right text chosen by operator and atom")
+    assert dots.lines == {"chance": 0.25}  # type: ignore[union-attr]
+    assert blind_chance([Contrast(texts=("a", "b", "c"), right=((0, 1),))]) == pytest.approx(1 / 3)
+
+
+def test_pairs_that_are_all_the_same_end_no_audit() -> None:
+    pair = [item for item in MATERIAL.contrasts.items if item.operator == "swap"][:1] * 2
+    report, _ = audit(SEES, replace(QUICK, contrasts=ContrastSet(name="twice", items=pair)), certify=True)
+    told = " ".join(report.warnings)
+    assert "pairs two by two are left out for sees: need items that differ" in told
+    assert "the certificate is left out: need 16 captions or more that differ, got 1" in told
+    assert rows(report, "which text is right")
 
 
 def alone(given: Material) -> Material:
@@ -194,8 +224,8 @@ def test_a_tower_to_which_all_texts_are_one() -> None:
     report, _ = audit(mute, alone(MATERIAL))
     assert any("that are all alike to it" in warning for warning in report.warnings)
     assert rows(report, "how far texts move") == []
-    with pytest.raises(ValueError, match="need items that differ, got features that are all alike"):
-        audit(mute, MATERIAL)
+    report, _ = audit(mute, QUICK)
+    assert any("left out for mute: need items that differ, got features that are all alike" in told for told in report.warnings)
 
 
 def test_texts_longer_than_the_context_are_counted() -> None:
@@ -243,3 +273,17 @@ def test_what_a_contrast_counts() -> None:
     assert scores.choice.tolist()[:2] == [1, 1]
     assert scores.choice[2].isnan()
     assert scores.group[2].isnan()
+
+
+def test_texts_alone_are_compared_with_other_models_and_not_with_earlier_audits(tmp_path: Any) -> None:
+    given = alone(QUICK)
+    _, of_bag = audit(BAG, given)
+    keep(of_bag, tmp_path)
+    report, _ = audit(SEES, given, against=[BAG, earlier(tmp_path, given.digest())])
+    for task in ("how far texts move", "order in texts", "paraphrases"):
+        assert {row["model"] for row in rows(report, task)} == {"sees", "bag"}, task
+    moved = {(row["model"], row["operator"]): row["ratio"] for row in rows(report, "how far texts move")}
+    assert moved["bag", "swap"] < 1e-6 < moved["sees", "swap"]
+    assert any("earlier audits keep nothing of texts alone" in warning for warning in report.warnings)
+    write(report, tmp_path)
+    assert "model" in next(block for block in report.blocks if block.title.startswith("How far a text moves")).columns  # type: ignore[union-attr]

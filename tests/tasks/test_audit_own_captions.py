@@ -100,3 +100,16 @@ def test_no_picture_at_all_is_refused(own: Path, tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     with pytest.raises(ObvertError, match=r"need pictures of .*c\.tsv in .*none, got none, e\.g\. no 1\.png"):
         from_captions(own / "c.tsv", tmp_path / "none", READ)
+
+
+def test_marks_of_a_template_are_not_shown_to_a_model(tmp_path: Path) -> None:
+    lines = ["a [attribute/colour:red] [object:cup] [relation:on] a [object:table]", "a [attribute/colour:blue] [object:bowl]"]
+    (tmp_path / "c.txt").write_text("\n".join(lines))
+    seen: list[tuple[int, int]] = []
+    found = from_captions(
+        tmp_path / "c.txt", None, parser("template"), progress=lambda done, total, _: seen.append((done, total))
+    )
+    assert found.captions == ["a red cup on a table", "a blue bowl"]
+    assert "a red bowl" in {text for item in found.contrasts.items for text in item.texts}
+    assert not any("[" in text for item in found.contrasts.items for text in item.texts)
+    assert seen == [(1, 2), (2, 2)]

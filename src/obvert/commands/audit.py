@@ -11,7 +11,7 @@ from typing import Any, Literal
 import tyro
 
 from obvert.commands._common import ModelOptions, bars, parse, say, show
-from obvert.core import DualEncoder, ObvertError
+from obvert.core import DualEncoder, ObvertError, Progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +32,9 @@ class Options(ModelOptions):
     """Folder of the pictures that captions or benchmark name; without it the text tower is audited alone."""
     against: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Another model, or the folder of an earlier audit of the same; several times for several."""
-    parser: Literal["lexicon", "tagger", "scenes"] = "lexicon"
-    """What finds the atoms of --captions: word lists, the optional tagger, or the grammar of Scenes."""
+    parser: Literal["lexicon", "tagger", "scenes", "template"] = "lexicon"
+    """What finds the atoms of --captions: word lists, the optional tagger, the grammar of Scenes, or marks of your own, as in
+    "a [attribute/colour:red] [object:cup]"."""
     count: int = 64
     """Pairs of Scenes of each kind."""
     most: int = 2000
@@ -61,7 +62,8 @@ def run(argv: Sequence[str]) -> int:
 
     taken(options.out, overwrite=options.overwrite)
     model = options.load()
-    material = _material(options)
+    with bars(options.json) as bar:
+        material = _material(options, bar("captions"))
     digest = material.digest()
     against: list[DualEncoder | Scores] = [
         earlier(Path(name), digest)
@@ -100,7 +102,7 @@ def _check(options: Options) -> None:
         raise ObvertError(f"need --count and --most of 1 or more, got {options.count} and {options.most}")
 
 
-def _material(options: Options) -> Any:
+def _material(options: Options, progress: Progress | None) -> Any:
     from obvert.tasks.audit import from_benchmark, from_captions, from_scenes
 
     if options.benchmark:
@@ -108,5 +110,12 @@ def _material(options: Options) -> Any:
     if options.captions:
         from obvert.composition.text.parsing import parser
 
-        return from_captions(options.captions, options.images, parser(options.parser), most=options.most, seed=options.seed)
+        return from_captions(
+            options.captions,
+            options.images,
+            parser(options.parser),
+            most=options.most,
+            seed=options.seed,
+            progress=progress,
+        )
     return from_scenes(options.count)

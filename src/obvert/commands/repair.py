@@ -37,7 +37,7 @@ class Options(ModelOptions):
     """Folder of pictures in a folder of each class, on which zero-shot accuracy is kept; 64 kinds of things for zoo models."""
     allowed: float = 0.02
     """Zero-shot accuracy that may be lost where the share of the new weights is chosen."""
-    parser: Literal["lexicon", "tagger", "scenes"] = "lexicon"
+    parser: Literal["lexicon", "tagger", "scenes", "template"] = "lexicon"
     """What finds the atoms of --captions."""
     beam: int = 4
     """Hard negatives that are mined of each caption at each depth."""
@@ -123,8 +123,17 @@ def _course(options: Options, model: Any, work: Any, bar: Any) -> Any:
             model, given.from_files(options.contrasts, options.root or Path(), options.images), shots, **how
         )
     parse_text = parser(options.parser)
-    material = from_captions(options.captions or Path(), options.images, parse_text, most=options.most, seed=options.repair.seed)
+    material = from_captions(
+        options.captions or Path(),
+        options.images,
+        parse_text,
+        most=options.most,
+        seed=options.repair.seed,
+        progress=bar("captions"),
+    )
+    odd = [f"{count:,} of {material.counted['captions']:,} captions are {name}" for name, count in material.counted.items()]
+    told = [line for line, (name, count) in zip(odd, material.counted.items(), strict=True) if count and name != "captions"]
     miner = Miner(vocabulary=Vocabulary(words={}), depth=options.repair.depth, beam=options.beam, seed=options.repair.seed)
     return given.from_contrasts(
-        model, material.contrasts, shots, miner=miner, parse=parse_text, warnings=material.warnings, **how
+        model, material.contrasts, shots, miner=miner, parse=parse_text, warnings=(*told, *material.warnings), **how
     )

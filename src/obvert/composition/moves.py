@@ -32,6 +32,8 @@ ADDED = ("size", "shape", "texture", "colour", "material")
 JOINTS = 6
 """How many of the most frequent relations join an object that is added, in turns, beside "and"."""
 AGREEING = re.compile(r"\b(is|are|was|were|has|have|does|do)\b", re.IGNORECASE)
+THERE = re.compile(r"\bthere\s+(is|are|was|were)\s+$", re.IGNORECASE)
+"""What agrees with the phrase behind it."""
 Address = tuple[int, str, int]
 """Number of a noun phrase from 0, what it is there ("phrase" for all of it, "after" for a word that follows it), and which."""
 
@@ -124,7 +126,9 @@ def _swap(sentence: Sentence, move: Move, places: dict[Address, int], listed: Se
     first, second = sorted(move.at)
     if move.group == "phrase":
         p, q = listed[first[0]], listed[second[0]]
-        even = _form(sentence, p) == _form(sentence, q) or not any(_agrees(sentence, at) for at in (p.stop, q.stop))
+        even = _form(sentence, p) == _form(sentence, q) or not (
+            any(_agrees(sentence, at) for at in (p.stop, q.stop)) or THERE.search(sentence.text[: p.start])
+        )
         if not even or sentence.text[p.stop : q.start].strip().lower() == "of":
             return []
         return [(p.start, p.stop, cut(sentence, q.start, q.stop)), (q.start, q.stop, cut(sentence, p.start, p.stop))]

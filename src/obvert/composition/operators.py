@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from obvert.composition.explain import Change, explain, one_word
 from obvert.composition.moves import OPERATORS, Move, addresses, made, sites
 from obvert.composition.text.canonical import canonical
 from obvert.composition.text.lexicon import CONVERSE, meaning
+from obvert.composition.text.phrases import phrases
 from obvert.composition.text.sentence import Kind, Sentence
 from obvert.composition.text.vocabulary import Vocabulary
 from obvert.core import ObvertError
@@ -194,8 +196,29 @@ def _single(sentence: Sentence, after: Sentence) -> bool:
         place: (*said, *(CONVERSE[meaning(word)] for word in said if meaning(word) in CONVERSE))
         for place, said in there.words.items()
     }
-    possible = edits(sentence, replace(there, words=words))
-    return canonical(after) in {canonical(edit.after) for edit in possible}
+    wanted, (first, last) = canonical(after), _differ(sentence, after)
+    for site, options in sites(sentence, replace(there, words=words)):
+        touched = [number for number, *_ in site.at]
+        if first - 1 <= min(touched) <= first + 1 and last - 1 <= max(touched) <= last + 1:
+            reached = (made(sentence, replace(site, words=said)) for said in options)
+            if any(one is not None and canonical(one) == wanted for one in reached):
+                return True
+    return False
+
+
+def _differ(before: Sentence, after: Sentence) -> tuple[int, int]:
+    """Numbers of the first and of the last noun phrase at which, or behind which, a sentence differs from another one."""
+    one, other = map(_parts, (before, after))
+    most = min(len(one), len(other))
+    alike = next((i for i in range(most) if one[i] != other[i]), most)
+    alike_from_the_end = next((i for i in range(most) if one[-1 - i] != other[-1 - i]), most)
+    return alike - 1, len(one) - alike_from_the_end - 2
+
+
+def _parts(sentence: Sentence) -> list[str]:
+    """What stands before the first noun phrase, and each of them with what follows it."""
+    ends = [0, *(phrase.start for phrase in phrases(sentence)), len(sentence.text)]
+    return [sentence.text[start:stop] for start, stop in pairwise(ends)]
 
 
 def _edit(move: Move, before: Sentence, after: Sentence) -> Edit:

@@ -66,14 +66,19 @@ def _genome(root: Path, part: str) -> Iterator[Item]:
 
 
 def _ordered(path: Path, images: Path | None) -> ContrastSet:
-    pairs = list(stream_captions(path))
+    given = list(stream_captions(path))
+    there = [(file, caption) for file, caption in given if caption.strip()]
+    pairs = list(dict.fromkeys(there))
     contrasts = zip(pairs, order([caption for _, caption in pairs], SEED), strict=True)
     items = [Item(contrast=contrast, asked=(Asked(names=(file,)),)) for (file, _), contrast in contrasts if contrast]
     found = gathered("aro", items, images, measures=("micro",))
     few = sum(len(item.texts) < 5 for item in found.items)
     told = {
-        f"{len(pairs) - len(items):,} of {len(pairs):,} captions left out, since no shuffle changes them": len(items)
-        < len(pairs),
-        f"{few:,} of {len(found.items):,} captions have fewer than four shuffles that differ": few > 0,
+        "captions left out, since they are empty": len(given) - len(there),
+        "captions left out, since they repeat others of their picture": len(there) - len(pairs),
+        "captions left out, since no shuffle changes them": len(pairs) - len(items),
     }
-    return replace(found, notes=(*found.notes, *(note for note, so in told.items() if so)))
+    notes = [f"{count:,} of {len(given):,} {why}" for why, count in told.items() if count]
+    if few:
+        notes.append(f"{few:,} of {len(found.items):,} captions have fewer than four shuffles that differ")
+    return replace(found, notes=(*found.notes, *notes))

@@ -34,9 +34,10 @@ def read(root: Path, variant: str, images: Path | None) -> ContrastSet:
     parts = [variant] if variant else VARIANTS
     items = (item for part in parts for item in (_controlled(root, part) if part in CONTROLLED else _asked(root, part)))
     found = gathered("whatsup", items, images, measures=("micro",))
-    sets = _sets(found.items)
-    pairs = [tuple(rows[i] for i in two) for rows in sets for two in _pairs([found.items[row].atom for row in rows])]
-    return replace(found, measures=("micro", "pair", "set"), together={"pair": pairs, "set": sets}) if sets else found
+    together, notes = _together(found.items)
+    if not any(together.values()):
+        return replace(found, notes=(*found.notes, *notes))
+    return replace(found, measures=("micro", *together), together=together, notes=(*found.notes, *notes))
 
 
 def _controlled(root: Path, part: str) -> Iterator[Item]:
@@ -64,13 +65,17 @@ def _item(part: str, texts: Sequence[str], *names: str) -> Item:
     return Item(contrast=contrast, asked=(Asked(names=names),))
 
 
-def _sets(items: Sequence[Contrast]) -> list[tuple[int, ...]]:
-    """Rows of the photographs of the same two things: they offer the same texts, and each has another that is right."""
-    found: dict[tuple[str, frozenset[str]], list[int]] = {}
+def _together(items: Sequence[Contrast]) -> tuple[dict[str, list[tuple[int, ...]]], list[str]]:
+    """Rows of the pairs and sets of photographs that offer the same texts, and a note of what is not whole."""
+    found: dict[tuple[str, frozenset[str]], dict[str, int]] = {}
     for row, item in enumerate(items):
         if item.category in CONTROLLED:
-            found.setdefault((item.category, frozenset(item.texts)), []).append(row)
-    return [tuple(rows) for rows in found.values() if len({items[row].texts[0] for row in rows}) == len(rows) == SET]
+            found.setdefault((item.category, frozenset(item.texts)), {}).setdefault(item.texts[0], row)  # repeated: the first
+    sets = [tuple(rows.values()) for rows in found.values()]
+    whole = [rows for rows in sets if len(rows) == SET]
+    pairs = [tuple(rows[i] for i in two) for rows in sets for two in _pairs([items[row].atom for row in rows])]
+    notes = [f"{len(whole):,} of {len(sets):,} sets of {SET} photographs are whole"] if len(whole) < len(sets) else []
+    return {name: rows for name, rows in (("pair", pairs), ("set", whole)) if rows}, notes
 
 
 def _pairs(places: Sequence[str]) -> list[tuple[int, int]]:

@@ -15,7 +15,7 @@ from obvert.composition.operators import Chain, Vocabulary, chains
 from obvert.composition.text.canonical import canonical
 from obvert.composition.text.language import looks_english
 from obvert.composition.text.sentence import Parser, Sentence
-from obvert.core import Contrast, ContrastSet, ObvertError
+from obvert.core import Contrast, ContrastSet, ObvertError, Progress
 from obvert.tasks._audit_material import Material
 
 DEPTHS = {1: 3, 2: 1, 3: 1}
@@ -34,12 +34,15 @@ class Corpus:
     names: list[str]
     """Of each caption's picture; its own number where none is told."""
     captions: list[str]
+    """Without the marks of a template."""
     sentences: list[Sentence]
     files: dict[str, Path]
     """Where the pictures lie that were found."""
 
 
-def from_captions(path: Path, images: Path | None, parse: Parser, *, most: int = 2000, seed: int = 0) -> Material:
+def from_captions(
+    path: Path, images: Path | None, parse: Parser, *, most: int = 2000, seed: int = 0, progress: Progress | None = None
+) -> Material:
     """Captions as contrasts.
 
     Args:
@@ -48,6 +51,7 @@ def from_captions(path: Path, images: Path | None, parse: Parser, *, most: int =
         parse: finds the atoms.
         most: captions used; of more, pictures are drawn at random with all their captions.
         seed: of the draws.
+        progress: called with (captions done, all of them, 0).
 
     Returns:
         Contrasts of each caption with what operators make of it, of natural pairs, and of captions of one picture.
@@ -62,7 +66,7 @@ def from_captions(path: Path, images: Path | None, parse: Parser, *, most: int =
         raise ObvertError(f"need captions with words in them, got {counted['empty']} empty ones in {path}")
     used = _drawn(there, most, seed)
     corpus = _corpus(used, images, parse)
-    made = _made(corpus, seed)
+    made = _made(corpus, seed, progress)
     items = [item for _, item in made] + _natural(corpus)
     warnings = []
     if len(used) < len(there):
@@ -112,10 +116,11 @@ def _drawn(told: list[tuple[str, str]], most: int, seed: int) -> list[tuple[str,
 def _corpus(used: list[tuple[str, str]], images: Path | None, parse: Parser) -> Corpus:
     names = [name for name, _ in used]
     files = {} if images is None else {name: images / name for name in dict.fromkeys(names) if (images / name).is_file()}
-    return Corpus(names=names, captions=[text for _, text in used], sentences=[parse(text) for _, text in used], files=files)
+    sentences = [parse(text) for _, text in used]
+    return Corpus(names=names, captions=[sentence.text for sentence in sentences], sentences=sentences, files=files)
 
 
-def _made(corpus: Corpus, seed: int) -> list[tuple[int, Contrast]]:
+def _made(corpus: Corpus, seed: int, progress: Progress | None) -> list[tuple[int, Contrast]]:
     """What operators make of each caption, and of which; nothing that another caption of its picture says."""
     vocabulary = Vocabulary.of(corpus.sentences)
     told: dict[str, set[str]] = {}
@@ -128,6 +133,8 @@ def _made(corpus: Corpus, seed: int) -> list[tuple[int, Contrast]]:
             for chain in chains(sentence, depth, vocabulary, rng, count):
                 if canonical(chain.after) not in told[name]:
                     found.append((row, _contrast(chain, corpus.files.get(name))))
+        if progress:
+            progress(row + 1, len(corpus.names), 0.0)
     return found
 
 

@@ -28,18 +28,18 @@ def certified(seen: Seen, items: Sequence[Contrast], *, seed: int = 0) -> tuple[
         Its rows and blocks.
 
     Raises:
-        ObvertError: for too few contrasts.
+        ObvertError: for too few captions.
     """
     shown = [item for item in items if seen.has(item)] or list(items)
-    if len(shown) < LEAST:
-        raise ObvertError(f"need {LEAST} contrasts or more for a certificate, got {len(shown)}")
     rows: dict[tuple[str, Any], int] = {}
     negatives = []
-    for number, item in enumerate(shown):
-        picture = key(item.pictures[0]) if item.pictures else number
-        row = rows.setdefault((item.texts[item.right[0][0]], picture), len(rows))
+    for item in shown:
+        text = item.texts[item.right[0][0]]
+        row = rows.setdefault((text, key(item.pictures[0]) if item.pictures else text), len(rows))
         wrong = [text for i, text in enumerate(item.texts) if i not in item.right[0]]
         negatives += [Negative(caption=row, text=text, operator=item.operator, atom=item.atom) for text in wrong]
+    if len(rows) < LEAST:
+        raise ObvertError(f"need {LEAST} captions or more that differ, got {len(rows)}")
     captions = [text for text, _ in rows]
     names = {picture: i for i, picture in enumerate(dict.fromkeys(picture for _, picture in rows))}
     pictures = [names[picture] for _, picture in rows]

@@ -33,10 +33,11 @@ class Scores:
     group: Tensor
     """(N,) group score; NaN where it is not two by two."""
 
-    @property
-    def measure(self) -> str:
-        """What is compared: the group score where there are pairs."""
-        return "choice" if self.group.isnan().all() else "group"
+    def asked(self) -> dict[str, list[int]]:
+        """What is compared, of which contrasts: the group score of those two by two, of others the choice of the right text."""
+        paired = ~self.group.isnan()
+        masks = {"group": paired, "choice": ~paired & ~self.choice.isnan()}
+        return {measure: mask.nonzero().flatten().tolist() for measure, mask in masks.items() if mask.any()}
 
 
 def scores_of(model: str, digest: str, items: Sequence[Contrast], choices: Choices, pairs: Pairs | None) -> Scores:
@@ -85,34 +86,32 @@ def earlier(folder: Path, digest: str) -> Scores:
 
 def compared_rows(here: Scores, others: Sequence[Scores], items: Sequence[Contrast]) -> list[dict[str, Any]]:
     """Differences of each kind of contrast, paired, with intervals over contrasts."""
-    mine: Tensor = getattr(here, here.measure)
-    asked = (~mine.isnan()).nonzero().flatten().tolist()
-    cells: dict[Cell, list[int]] = {name: [asked[i] for i in places] for name, places in grouped(items, asked).items()}
-    cells[WHOLE] = asked
     rows = []
     for other in others:
-        theirs: Tensor = getattr(other, here.measure)
-        for (operator, atom, depth), places in cells.items():
-            both = [place for place in places if not theirs[place].isnan()]
-            if not both:
-                continue
-            gain, *interval = bootstrap(mine[both] - theirs[both])
-            rows.append(
-                {
-                    "task": COMPARED,
-                    "model": here.model,
-                    "against": other.model,
-                    "measure": MEASURES[here.measure],
-                    "operator": operator,
-                    "atom": atom,
-                    "depth": depth,
-                    "here": mine[both].mean().item(),
-                    "there": theirs[both].mean().item(),
-                    "difference": gain,
-                    "difference_interval": interval,
-                    "contrasts": len(both),
-                }
-            )
+        for measure, asked in here.asked().items():
+            mine, theirs = getattr(here, measure), getattr(other, measure)
+            cells: dict[Cell, list[int]] = {name: [asked[i] for i in at] for name, at in grouped(items, asked).items()}
+            for (operator, atom, depth), places in (cells | {WHOLE: asked}).items():
+                both = [place for place in places if not theirs[place].isnan()]
+                if not both:
+                    continue
+                gain, *interval = bootstrap(mine[both] - theirs[both])
+                rows.append(
+                    {
+                        "task": COMPARED,
+                        "model": here.model,
+                        "against": other.model,
+                        "measure": MEASURES[measure],
+                        "operator": operator,
+                        "atom": atom,
+                        "depth": depth,
+                        "here": mine[both].mean().item(),
+                        "there": theirs[both].mean().item(),
+                        "difference": gain,
+                        "difference_interval": interval,
+                        "contrasts": len(both),
+                    }
+                )
     return rows
 
 

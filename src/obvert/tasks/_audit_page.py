@@ -10,7 +10,17 @@ from obvert.report import Block, Dots, Shares, Table, Text
 from obvert.tasks._audit_answers import SIDES, Pairs
 from obvert.tasks._audit_compare import COMPARED, MEASURES, Scores, series
 from obvert.tasks._audit_probes import MOVED, ORDER
-from obvert.tasks._audit_rows import ACCURACY, CHANCE, PAIRS, PARAPHRASES, RECOVERED, UNDECIDABLE, grouped, label
+from obvert.tasks._audit_rows import (
+    ACCURACY,
+    CHANCE,
+    PAIRS,
+    PARAPHRASES,
+    RECOVERED,
+    UNDECIDABLE,
+    blind_chance,
+    grouped,
+    label,
+)
 from obvert.tasks._contrast_scores import BENCHMARK
 
 Rows = Sequence[dict[str, Any]]
@@ -23,20 +33,21 @@ def figures(contrasts: ContrastSet, found: Pairs | None, scores: Sequence[Scores
     blocks: list[Block] = []
     if found:
         blocks.append(_sides([row for row in rows if row["task"] == PAIRS and row["operator"] != "all"]))
-    measure = scores[0].measure
-    asked = (~getattr(scores[0], measure).isnan()).nonzero().flatten().tolist()
-    if asked and (len(scores) > 1 or not found):
+    for measure, asked in scores[0].asked().items():
+        if len(scores) == 1 and found:
+            continue
         cells = {name: [asked[i] for i in places] for name, places in grouped(contrasts.items, asked).items()}
         told = {one.model: series(one, measure, cells) for one in scores}
         task = PAIRS if measure == "group" else ACCURACY
         limits = {_name(row): row["bag_of_words"] for row in rows if row["task"] == task}
+        chance = CHANCE if measure == "group" else blind_chance([contrasts.items[row] for row in asked])
         blocks.append(
             Dots(
                 title=f"{MEASURES[measure].capitalize()} by operator and atom",
                 labels=[label(name) for name in cells],
                 series={model: values for model, (values, _) in told.items()},
                 intervals={model: ranges for model, (_, ranges) in told.items()},
-                lines={"chance": CHANCE if measure == "group" else 0.5},
+                lines={"chance": chance},
                 remarks=[f"bag of words {limits[label(name)]:.2f}" for name in cells],
                 note=DOTS,
             )
@@ -65,8 +76,9 @@ def tables(rows: Rows) -> list[Block]:
     for task, title, columns, group, note in TABLES:
         mine = [row for row in rows if row["task"] == task]
         intervals = {column: f"{column}_interval" for column in columns if any(f"{column}_interval" in row for row in mine)}
+        named = ["model"] if len({row["model"] for row in mine}) > 1 else []
         if mine:
-            blocks.append(Table(title=title, rows=mine, columns=list(columns), intervals=intervals, group=group, note=note))
+            blocks.append(Table(title=title, rows=mine, columns=[*named, *columns], intervals=intervals, group=group, note=note))
     return blocks
 
 
@@ -75,7 +87,9 @@ def brief(rows: Rows) -> list[dict[str, Any]]:
     shown: dict[str, Sequence[str]] = {}
     for task, _, columns, _, _ in TABLES:
         shown.setdefault(task, ("task", *columns))
-    return [{key: value for key, value in row.items() if key in shown.get(row["task"], row)} for row in rows]
+    several = {row["task"] for row in rows if row.get("model", rows[0]["model"]) != rows[0]["model"]}
+    named = {task: ("task", "model", *keys[1:]) if task in several else keys for task, keys in shown.items()}
+    return [{key: row[key] for key in named.get(row["task"], row) if key in row} for row in rows]
 
 
 def lead(name: str, rows: Rows) -> str:
@@ -157,7 +171,7 @@ READ_PICTURES = (
     "Text-blind: no picture and no map on the image side can help, the text tower must change. Visual-blind: the image tower "
     "must. Misaligned: one linear map may do.",
 )
-READ_TEXTS = ("Scores are cosines of fp32 features, multiplied in float64; scores nearer than a millionth are ties.",)
+READ_TEXTS = ("Scores are cosines of the features in fp32, multiplied in float64; scores nearer than a millionth are ties.",)
 KIND = ("operator", "atom", "depth")
 TABLES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...], str], ...] = (
     (
@@ -195,7 +209,7 @@ TABLES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...], str], ...] = (
         ("measure",),
         SCORED,
     ),
-    (COMPARED, "Compared", ("against", *KIND, "here", "there", "difference", "contrasts"), ("against",), PAIRED),
+    (COMPARED, "Compared", ("against", "measure", *KIND, "here", "there", "difference", "contrasts"), ("against",), PAIRED),
     (MOVED, "How far a text moves, without pictures", (*KIND, "ratio", "texts"), ("operator",), RATIO),
     (
         PARAPHRASES,

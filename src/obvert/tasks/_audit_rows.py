@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from math import comb
 from typing import Any
 
 import torch
@@ -23,6 +24,12 @@ CHANCE = 1 / 6
 Cell = tuple[str, str, int | None]
 """Operator, atom and depth."""
 WHOLE: Cell = ("all", "micro", None)
+
+
+def blind_chance(items: Sequence[Contrast]) -> float:
+    """How often scores at random put every right text of a picture above every wrong one: a mean over pictures."""
+    chances = [1 / comb(len(item.texts), len(right)) for item in items for right in item.right]
+    return sum(chances) / len(chances)
 
 
 def cell(item: Contrast) -> Cell:

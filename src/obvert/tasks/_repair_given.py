@@ -25,7 +25,7 @@ from obvert.io import read_images
 from obvert.store import Run
 from obvert.tasks._apply import prompt
 from obvert.tasks._audit_answers import halves
-from obvert.tasks._audit_seen import Seen, key, see
+from obvert.tasks._audit_seen import Seen, key, see, unread
 from obvert.tasks._encode import encode
 from obvert.tasks._repair_course import NO_PAIRS, Course
 from obvert.tasks._repair_exam import Exam, Shots
@@ -83,6 +83,8 @@ def from_contrasts(
     seen = see(model, given.items, (), run=run, progress=progress("pictures and texts"))
     items = [item for item in given.items if seen.has(item)]
     said = [*given.notes, *warnings]
+    if cut := unread(seen):
+        said.append(f"of {cut} texts the model does not read the end: they are longer than its context")
     if len(items) < len(given.items):
         said.append(f"{len(items):,} of {len(given.items):,} contrasts have pictures that could be read; the others are left out")
     if len(items) < LEAST:

@@ -16,11 +16,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from obvert.core import DualEncoder, ObvertError, Progress
+from obvert.core import Contrast, DualEncoder, ObvertError, Progress
 from obvert.report import Block, Report, Table
 from obvert.store import Run
 from obvert.tasks import _audit_page as page
-from obvert.tasks._audit_answers import TIE, choices, false_alarms, mapped, nearest_to_each_other, pairs, published
+from obvert.tasks._audit_answers import TIE, Pairs, choices, false_alarms, mapped, nearest_to_each_other, pairs, published
 from obvert.tasks._audit_captions import from_captions
 from obvert.tasks._audit_certificate import certified
 from obvert.tasks._audit_compare import Scores, compared_rows, scores_of
@@ -64,32 +64,36 @@ def audit(
     name, contrasts, again = model.card.name, material.contrasts, material.again.items
     items, lessons = contrasts.items, material.lessons.items if material.lessons else None
     seen = see(model, [*items, *again, *(lessons or ())], material.captions, run=run, progress=progress(name))
-    chosen, two = choices(seen, items), pairs(seen, items)
+    chosen, said = choices(seen, items), list[str]()
+    two = _paired(seen, items, said)
     scores = scores_of(name, material.digest(), items, chosen, two)
-    others = [
-        one if isinstance(one, Scores) else _scores(one, material, run.within(f"{i}") if run else None, progress(one.card.name))
-        for i, one in enumerate(against)
-    ]
-    nearer = nearest_to_each_other(seen, again)
+    others, theirs = list[Scores](), list[Seen]()
+    for i, one in enumerate(against):
+        if isinstance(one, Scores):
+            others.append(one)
+            continue
+        there = see(
+            one, [*items, *again], material.captions, run=run.within(f"{i}") if run else None, progress=progress(one.card.name)
+        )
+        theirs.append(there)
+        others.append(scores_of(one.card.name, material.digest(), items, choices(there, items), _paired(there, items, said)))
     rows: list[dict[str, Any]] = []
     back = mapped(seen, [items[row] for row in two.rows], lessons, seed=seed) if two else {}
     if two:
         rows += pair_rows(name, items, two) + recovered_rows(name, items, two, back)
     rows += accuracy_rows(name, contrasts, chosen)
-    rows += benchmark_rows(name, contrasts, published(seen, contrasts), tolerance=TIE)
     rows += compared_rows(scores, others, items)
-    said = _warnings(seen, material, two is not None, bool(back))
-    try:
-        rows += moved_rows(seen, material)
-        rows.append(order_row(seen, material.captions, seed=seed))
-    except ObvertError as error:
-        said.append(f"how far texts move is left out: {error}")
-    rows += paraphrase_rows(name, again, false_alarms(seen, again), nearer)
+    said += _warnings(seen, material, two is not None, bool(back))
+    for features in (seen, *theirs):
+        rows += _of_texts(features, material, said, seed)
+    if len(theirs) < len(others) and not scores.asked():
+        said.append("earlier audits keep nothing of texts alone: there is nothing to compare them by; name the model instead")
     counted = {"task": TEXTS, "model": name, **material.counted, "different": len(seen.texts), "end not read": unread(seen)}
     rows.append(counted)
-    if cut := counted["end not read"]:
-        said.append(f"of {cut} texts the model does not read the end: they are longer than its context")
-    proof, shown = certified(seen, items, seed=seed) if certify else ([], [])
+    for features in (seen, *theirs):
+        if cut := unread(features):
+            said.append(f"of {cut} texts {features.model.card.name} does not read the end: they are longer than its context")
+    proof, shown = _certified(seen, items, said, seed) if certify else ([], [])
     examples = worst(seen, items, chosen)
     blocks: list[Block] = [
         *page.figures(contrasts, two, [scores, *others], rows),
@@ -110,11 +114,34 @@ def audit(
     return report, scores
 
 
-def _scores(model: DualEncoder, material: Material, run: Run | None, progress: Progress | None) -> Scores:
-    """What each contrast counts with another model."""
-    items = material.contrasts.items
-    seen = see(model, items, (), run=run, progress=progress)
-    return scores_of(model.card.name, material.digest(), items, choices(seen, items), pairs(seen, items))
+def _of_texts(seen: Seen, material: Material, said: list[str], seed: int) -> list[dict[str, Any]]:
+    """What can be asked of a model without pictures, and what a benchmark's publishers report."""
+    name, again = seen.model.card.name, material.again.items
+    rows = benchmark_rows(name, material.contrasts, published(seen, material.contrasts), tolerance=TIE)
+    try:
+        rows += moved_rows(seen, material)
+    except ObvertError as error:
+        said.append(f"how far texts move is left out: {error}")
+    rows.append(order_row(seen, material.captions, seed=seed))
+    return rows + paraphrase_rows(name, again, false_alarms(seen, again), nearest_to_each_other(seen, again))
+
+
+def _paired(seen: Seen, items: Sequence[Contrast], said: list[str]) -> Pairs | None:
+    """Pairs two by two; None, with a warning, where they are all the same."""
+    try:
+        return pairs(seen, items)
+    except ValueError as error:
+        said.append(f"pairs two by two are left out for {seen.model.card.name}: {error}")
+        return None
+
+
+def _certified(seen: Seen, items: Sequence[Contrast], said: list[str], seed: int) -> tuple[list[dict[str, Any]], list[Block]]:
+    """The certificate; nothing, with a warning, where there are too few captions."""
+    try:
+        return certified(seen, items, seed=seed)
+    except ObvertError as error:
+        said.append(f"the certificate is left out: {error}")
+        return [], []
 
 
 def _warnings(seen: Seen, material: Material, real: bool, fitted: bool) -> list[str]:

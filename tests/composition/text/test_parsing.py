@@ -116,7 +116,7 @@ def test_without_the_tagger_one_line_says_what_to_install(monkeypatch: pytest.Mo
 
 
 def test_an_unknown_parser_is_named() -> None:
-    with pytest.raises(ObvertError, match="need a parser among lexicon, tagger, scenes, got 'spacy'"):
+    with pytest.raises(ObvertError, match="need a parser among lexicon, tagger, scenes, template, got 'spacy'"):
         parser("spacy")
 
 
@@ -198,6 +198,14 @@ def test_a_doc_of_spacy() -> None:
         ("tall", "attribute"),
         ("houses", "object"),
     ]
+
+
+def test_what_hyphens_join_in_a_doc_is_one_word() -> None:
+    doc = Doc(("a", "DET"), ("t", "NOUN"), ("-", "PUNCT"), ("shirt", "NOUN"), ("-", "PUNCT"), ("cup", "NOUN"))
+    doc.text = "a t-shirt - cup"
+    for word, at in zip(doc, (0, 2, 3, 4, 10, 12), strict=True):
+        word.idx = at
+    assert [(text, kind) for text, kind, _ in said(from_doc(doc))] == [("t-shirt", "object"), ("cup", "object")]
 
 
 def test_a_doc_without_parts_of_speech_is_refused() -> None:

@@ -50,6 +50,11 @@ UNNAMED = "any"
 """Group of a word that stands for any other of its kind ("shape"): it takes no place, and nothing takes its own."""
 SYNONYM = {phrase: line[0] for line in _LISTS["synonyms"] for phrase in line[1:]}
 """Of a word or phrase, the one that stands for all of its meaning."""
+BROADER: dict[str, set[str]] = {}
+"""Of a word, those that are true of whatever it is true of: a man is a person."""
+for _same in _LISTS["broader"]:
+    for _narrow in _same[1:]:
+        BROADER.setdefault(_narrow, set()).add(_same[0])
 CONVERSE = {one: other for line in _LISTS["converses"] for one, other in (line, line[::-1])}
 """What a relation becomes when its two sides change places."""
 

@@ -3,8 +3,8 @@
 parser("scenes")    captions of Scenes, correct by construction
 parser("lexicon")   free text, by closed lists and the place of a word; needs nothing
 parser("tagger")    free text, by the tagger HanTa and the same lists; needs `pip install 'obvert[parsing]'`
+parser("template")  from_template: "a [attribute/colour:red] [object:cup] [relation:on] a [object:table]"
 from_spans          typed spans of the user's own
-from_template       "a [attribute/colour:red] [object:cup] [relation:on] a [object:table]"
 from_doc            a spaCy `Doc` of the user's own
 """
 
@@ -21,7 +21,7 @@ from obvert.composition.text.sentence import KINDS, Atom, Parser, Sentence
 from obvert.composition.text.tags import Token, tokens, typed
 from obvert.core import ObvertError
 
-PARSERS = ("lexicon", "tagger", "scenes")
+PARSERS = ("lexicon", "tagger", "scenes", "template")
 SLOT = re.compile(r"\[(\w+)(?:/([\w -]+))?:([^\[\]]+)\]")
 """[kind:text] or [kind/group:text]."""
 
@@ -30,10 +30,11 @@ def parser(name: str = "lexicon") -> Parser:
     """A parser by its name.
 
     Args:
-        name: "lexicon", "tagger" or "scenes".
+        name: "lexicon", "tagger", "scenes" or "template".
 
     Returns:
-        The parser: text -> sentence. That of scenes raises an `ObvertError` for any other text.
+        The parser: text -> sentence. That of scenes raises an `ObvertError` for any other text, that of templates for other
+        brackets.
 
     Raises:
         ObvertError: for any other name, or where the tagger is not installed.
@@ -42,6 +43,8 @@ def parser(name: str = "lexicon") -> Parser:
         return from_words
     if name == "scenes":
         return scene_caption
+    if name == "template":
+        return from_template
     if name != "tagger":
         raise ObvertError(f"need a parser among {', '.join(PARSERS)}, got {name!r}")
     from obvert.composition.text.tagger import tagger
@@ -126,4 +129,17 @@ def from_doc(doc: Any) -> Sentence:
         before = token.pos_ == "VERB" and token.dep_ == "amod"  # a participle that belongs to the noun: parked cars
         tag = "ADJ" if before else token.pos_
         words.append(Token(start=token.idx, stop=token.idx + len(token.text), text=token.text.lower(), tag=tag))
-    return typed(doc.text, [word for word in words if word.tag != "SPACE"])
+    return typed(doc.text, _hyphened([word for word in words if word.tag != "SPACE"]))
+
+
+def _hyphened(words: list[Token]) -> list[Token]:
+    """Words joined by hyphens without spaces as one, as elsewhere here; it is what its last part is."""
+    found: list[Token] = []
+    for word in words:
+        touching = bool(found) and found[-1].stop == word.start
+        if touching and (word.text == "-" or found[-1].text.endswith("-")) and found[-1].text != "-":
+            before = found.pop()
+            tag = before.tag if word.text == "-" else word.tag
+            word = Token(start=before.start, stop=word.stop, text=before.text + word.text, tag=tag)
+        found.append(word)
+    return found

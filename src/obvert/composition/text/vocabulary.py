@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from obvert.composition.text.grammar import form, form_of, forms
-from obvert.composition.text.lexicon import GROUPS, TYPES, UNNAMED, meaning
+from obvert.composition.text.lexicon import BROADER, GROUPS, TYPES, UNNAMED, meaning
 from obvert.composition.text.phrases import phrases
 from obvert.composition.text.sentence import Atom, Kind, Sentence
 
@@ -78,10 +78,11 @@ class Vocabulary:
             form: what its place asks for.
 
         Returns:
-            The words, the most frequent first.
+            The words, the most frequent first; none that is true of whatever the atom is true of.
         """
+        true = BROADER.get(meaning(atom.text), frozenset()) | {atom.text.lower()}
         found = dict.fromkeys(word for seen in forms(form) for word in self.words.get((atom.kind, atom.group, seen), ()))
-        return [word for word in found if word.lower() != atom.text.lower()]
+        return [word for word in found if word.lower() not in true and meaning(word) not in true]
 
 
 def _plain(sentence: Sentence, atom: Atom) -> str:

@@ -73,7 +73,7 @@ def floor(shares: Tensor, batch: int) -> float:
     p = shares.double()
     if batch < 1 or bool((p < 0).any()) or abs(float(p.sum()) - 1) > 1e-6:
         raise ObvertError(f"need shares of 0 or more that sum to 1 and a pair or more, got a sum of {p.sum():.6f} and {batch}")
-    p = p[p > 0, None]
+    p = p[p > 0, None].clamp(max=1)
     n = torch.arange(batch, dtype=torch.float64)
     ways = torch.tensor(batch, dtype=torch.float64).lgamma() - (n + 1).lgamma() - (batch - n).lgamma()
     log_chance = ways + torch.xlogy(n, p) + torch.special.xlog1py(batch - 1 - n, -p)
