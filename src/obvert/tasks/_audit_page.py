@@ -74,7 +74,8 @@ def tables(rows: Rows) -> list[Block]:
     """The tables for which there are rows."""
     blocks: list[Block] = []
     for task, title, columns, group, note in TABLES:
-        mine = [row for row in rows if row["task"] == task]
+        own = [column for column in columns if column not in KIND]
+        mine = [row for row in rows if row["task"] == task and any(column in row for column in own)]
         intervals = {column: f"{column}_interval" for column in columns if any(f"{column}_interval" in row for row in mine)}
         named = ["model"] if len({row["model"] for row in mine}) > 1 else []
         if mine:

@@ -146,8 +146,15 @@ def pair_rows(model: str, items: Sequence[Contrast], found: Pairs) -> list[dict[
             "pairs": len(places),
         }
 
-    rows = [told(name, places) for name, places in grouped(items, found.rows).items()]
-    return [*rows, told(WHOLE, list(range(len(found.rows))))]
+    cells = grouped(items, found.rows)
+    whole = told(WHOLE, list(range(len(found.rows))))
+    rows = [*(told(name, places) for name, places in cells.items()), whole]
+    if len(cells) > 1:
+        mean = macro({label(name): tally(found.two.group[places]) for name, places in cells.items()})
+        limits = [row["bag_of_words"] for row in rows[:-1]]
+        means = {"group": mean.accuracy, "group_interval": list(mean.interval), "bag_of_words": sum(limits) / len(limits)}
+        rows.append({key: whole[key] for key in ("task", "model", "operator", "depth", "pairs")} | {"atom": "macro"} | means)
+    return rows
 
 
 def verdict(sides: Counter[str]) -> str:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from obvert.composition.bag import bag_decidable
 from obvert.core import Contrast, DualEncoder, ObvertError, Progress
 from obvert.report import Block, Report, Table
 from obvert.store import Run
@@ -27,7 +28,7 @@ from obvert.tasks._audit_compare import Scores, compared_rows, scores_of
 from obvert.tasks._audit_examples import worst
 from obvert.tasks._audit_material import Material, from_benchmark, from_scenes
 from obvert.tasks._audit_probes import moved_rows, order_row
-from obvert.tasks._audit_rows import accuracy_rows, pair_rows, paraphrase_rows, recovered_rows
+from obvert.tasks._audit_rows import UNDECIDABLE, accuracy_rows, pair_rows, paraphrase_rows, recovered_rows
 from obvert.tasks._audit_seen import Seen, see, unread
 from obvert.tasks._contrast_scores import benchmark_rows
 from obvert.tasks.search import meta
@@ -89,6 +90,7 @@ def audit(
     if len(theirs) < len(others) and not scores.asked():
         said.append("earlier audits keep nothing of texts alone: there is nothing to compare them by; name the model instead")
     counted = {"task": TEXTS, "model": name, **material.counted, "different": len(seen.texts), "end not read": unread(seen)}
+    counted |= {"contrasts": len(items), UNDECIDABLE: sum(not bag_decidable(item) for item in items)}
     rows.append(counted)
     for features in (seen, *theirs):
         if cut := unread(features):

@@ -188,4 +188,4 @@ def _restore(named: dict[str, torch.nn.Parameter], optimiser: torch.optim.Optimi
     for name, p in named.items():
         p.data.copy_(piece[f"weight/{name}"])
         moments = {key: piece[f"{key}/{name}"] for key in MOMENTS}
-        optimiser.state[p] = {key: value if key == "step" else value.to(p) for key, value in moments.items()}
+        optimiser.state[p] = {key: value.to(p) for key, value in moments.items()}
