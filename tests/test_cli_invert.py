@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -54,6 +55,30 @@ def test_a_picture_becomes_a_prompt(scene: str, tmp_path: Path, capsys: pytest.C
     assert row["legibility"] == pytest.approx(1, abs=1e-4)
     assert row["zoo/captioner reads"].startswith("a")
     assert obvert.open(tmp_path / "run").x.shape[:2] == (1, 3)
+
+
+def test_a_text_becomes_a_sound_and_a_sound_letters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = obvert.load("zoo/speech-synthesiser", device="cpu")
+    voice = said.draw(["a red circle"])[0].cpu()
+    sound = str(save(Medium(kind="sound", data=voice, rate=said.rate), tmp_path / "said"))
+    argv = ["--model", "zoo/speech-recogniser", "--target", "a red circle", "--steps", "1", "--seconds", "1", "--judges", ""]
+    code, out, _ = told(capsys, *argv, "--recording", sound, "--json", "--out", str(tmp_path / "heard"))
+    (row,) = json.loads(out)
+    assert code == 0
+    assert row["log_mel_db"] > 1
+    if importlib.util.find_spec("pesq"):
+        assert row["pesq_floor"] < row["pesq_ceiling"]
+    assert obvert.open(tmp_path / "heard").features.shape == (1, 1, 16_000)
+    argv = ["--model", "zoo/speech-synthesiser", "--target", sound, "--steps", "1", "--tokens", "8"]
+    code, out, _ = told(capsys, *argv, "--json", "--out", str(tmp_path / "spelt"))
+    (row,) = json.loads(out)
+    assert code == 0
+    assert len(row["nearest"].split()) <= 8
+    assert obvert.open(tmp_path / "spelt").x.shape[:2] == (1, 8)
+    argv = ["--target", "a red circle", "a star", "--recording", sound, "--out", str(tmp_path / "refused")]
+    code, _, err = told(capsys, *argv)
+    assert code == 2
+    assert "need a recording of each of the 2 targets, of a recogniser, got 1" in err
 
 
 def test_a_latent_stands_for_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from torch import Tensor
+
 from obvert.commands._common import ModelOptions, bars, parse, say, show
 from obvert.core import ObvertError, Parametrisation, Reader, Status, Writer
 from obvert.media import Medium, read, save
@@ -18,6 +20,7 @@ from obvert.report import write
 from obvert.store import save as save_inversion
 from obvert.store import taken
 from obvert.tasks import reading, writing
+from obvert.tasks._inverted import quality
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +61,8 @@ class Options(ModelOptions):
     pip install 'obvert[text]'."""
     real: Path | None = None
     """Folder of real pictures or sounds, to tell how far from them others lie. The zoo's models have their own when not told."""
+    recording: tuple[Path, ...] = ()
+    """Of sounds: somebody saying each target. Tells PESQ and STOI between noise as loud and what a log-mel lets through."""
     seed: int = 0
     """Of the start and of whatever is drawn on the way."""
     overwrite: bool = False
@@ -73,6 +78,7 @@ def run(argv: Sequence[str]) -> int:
         raise ObvertError("need at least one --target, got none")
     taken(options.out, overwrite=options.overwrite)
     model = load_model(options.model, options.device, options.dtype)
+    recordings = recorded(model, options)
     names = None if options.judges is None else [one for one in options.judges.split(",") if one]
     with bars(options.json) as bar:
         if isinstance(model, Reader):
@@ -83,6 +89,8 @@ def run(argv: Sequence[str]) -> int:
             method: Any = shaped(reading.method_of(model, options.preset), options)
             inversion = method(model, options.target, seed=options.seed, progress=bar(type(method).__name__))
             found = reading.rows(model, inversion, options.target, judges)
+            for row, sound, given in zip(found, inversion.features, recordings, strict=False):
+                row |= quality(given[None], sound[None].cpu(), model.rate or 0, bounds=True)[0]
             page = reading.report(model, inversion, found)
         else:
             readers = writing.readers_of(options.model, names)
@@ -100,6 +108,15 @@ def run(argv: Sequence[str]) -> int:
     show(reading.brief(found) if brief else found, as_json=options.json)
     say(f"report: {options.out / 'report.html'}", options.json)
     return int((inversion.status == int(Status.NON_FINITE)).any())
+
+
+def recorded(model: Reader | Writer, options: Options) -> list[Tensor]:
+    """The recordings of the targets (1, S); ObvertError for another number of them, or for pictures."""
+    given = options.recording
+    fits = isinstance(model, Reader) and model.media == "sound" and len(given) == len(options.target)
+    if given and not fits:
+        raise ObvertError(f"need a recording of each of the {len(options.target)} targets, of a recogniser, got {len(given)}")
+    return [read(path, model).data for path in given]
 
 
 def load_model(name: str, device: str, dtype: str) -> Reader | Writer:

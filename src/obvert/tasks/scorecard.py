@@ -28,8 +28,8 @@ from obvert.provenance import versions
 from obvert.report import Gallery, GalleryRow, Report, Table
 from obvert.tasks import reading, writing
 
-PHRASES = ("a red circle", "a blue star", "a green heart", "a yellow moon")
-"""What is wanted where nothing is told; words that every model knows."""
+PHRASES = ("a purple square", "a cyan cross", "a green heart", "a yellow moon")
+"""What is wanted where nothing is told: words that every model of the zoo knows, and nothing that settings were chosen on."""
 REFERENCES = {
     (Reader, "picture"): "zoo/captioner",
     (Reader, "sound"): "zoo/speech-recogniser",
@@ -107,9 +107,9 @@ def scorecard(
 
 
 NOTE = (
-    "reachability: share of wanted outputs given for what was found; as file: of the saved file; distance: to real media, 1 "
-    "being usual among them; transfer: share read as wanted by independent models; legibility: mean cosine with the nearest "
-    "words, 1 for words; seed spread: how much seeds differ, over how much targets do."
+    "reachability: share of wanted outputs given for what was found, of a writer without readers those within -20 dB; as file: of "
+    "the saved file; distance: to real media, 1 being usual among them; transfer: share read as wanted by independent models; "
+    "legibility: mean cosine with the nearest words, 1 for words; seed spread: how much seeds differ, over how much targets do."
 )
 
 
