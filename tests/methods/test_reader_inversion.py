@@ -119,7 +119,7 @@ def test_bad_input_is_told_in_a_line(name: str) -> None:
 
 
 def test_a_model_that_reads_nothing_is_refused(clip) -> None:
-    with pytest.raises(ObvertError, match="need a reader of pictures, got zoo/clip, a model that reads nothing"):
+    with pytest.raises(ObvertError, match="need a reader of pictures, got zoo/clip, a dual encoder"):
         CaptionInversion()(clip, ["red"])
 
 

@@ -14,7 +14,10 @@ from torch import Tensor
 
 from obvert.core import (
     Answer,
+    Autoencoder,
+    Diffusion,
     Domain,
+    DualEncoder,
     Inversion,
     Method,
     Objective,
@@ -25,6 +28,7 @@ from obvert.core import (
     Solution,
     Solver,
     View,
+    Writer,
     descent,
 )
 from obvert.core.autoencoder import Media
@@ -88,8 +92,7 @@ class ReaderInversion(Method):
             ObvertError: for a model of other media, or texts that it cannot say.
         """
         if not isinstance(model, Reader) or model.medium.media != self.media:
-            what = f"a reader of {model.medium.media}s" if isinstance(model, Reader) else "a model that reads nothing"
-            raise ObvertError(f"need a reader of {self.media}s, got {model.card.name}, {what}")
+            raise ObvertError(f"need a reader of {self.media}s, got {what_it_is(model)}")
         texts = [target] if isinstance(target, str) else list(target)
         answer = model.answer(texts)
         return self._invert(model, texts, answer, lambda rows: [Reading(model, part(answer, rows))], seed, progress)
@@ -161,6 +164,21 @@ class ReaderInversion(Method):
 
     def _by_batch(self, call: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         return torch.cat([call(part) for part in x.split(self.batch)])
+
+
+def what_it_is(model: Any) -> str:
+    """A model's name, and what it is good for."""
+    if isinstance(model, Reader):
+        kind = f"a reader of {model.medium.media}s"
+    elif isinstance(model, Writer):
+        kind = f"a writer of {model.media}s"
+    elif isinstance(model, Autoencoder):
+        kind = f"an autoencoder of {model.media}s"
+    elif isinstance(model, Diffusion):
+        kind = "a text-to-image pipeline"
+    else:
+        kind = "a dual encoder" if isinstance(model, DualEncoder) else f"a {type(model).__name__}"
+    return f"{model.card.name}, {kind}" if hasattr(model, "card") else kind
 
 
 @dataclass(frozen=True)

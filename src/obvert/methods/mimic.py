@@ -32,7 +32,7 @@ from torch import Tensor
 from obvert.core import Inversion, Objective, ObvertError, Parametrisation, Progress, Reader, Solver, View
 from obvert.core.autoencoder import Media
 from obvert.methods._expectations import of_pictures, of_words, patch_of
-from obvert.methods._reading import ReaderInversion, part
+from obvert.methods._reading import ReaderInversion, part, what_it_is
 from obvert.objectives.alignment import Alignment
 from obvert.objectives.feature_statistics import Divergence, Moments
 from obvert.objectives.l2 import L2
@@ -133,7 +133,7 @@ class MIMIC(ReaderInversion):
                 targets, or texts that it cannot say.
         """
         if not isinstance(model, Reader) or model.medium.media != self.media:
-            raise ObvertError(f"need a reader of pictures, got {model.card.name}")
+            raise ObvertError(f"need a reader of pictures, got {what_it_is(model)}")
         texts = [target] if isinstance(target, str) else list(target)
         method = self.settled(patch_of(model))
         if method.features and real is None and not method.expect:

@@ -107,8 +107,8 @@ def scorecard(
 
 
 NOTE = (
-    "reachability: share of wanted outputs given for what was found, of a writer without readers those within -20 dB; as file: of "
-    "the saved file; distance: to real media, 1 being usual among them; transfer: share read as wanted by independent models; "
+    "reachability: share of wanted outputs given for what was found, of a writer without readers those within -20 dB; as file: "
+    "of the saved file; distance: to real media, 1 being usual among them; transfer: share read as wanted by independent models; "
     "legibility: mean cosine with the nearest words, 1 for words; seed spread: how much seeds differ, over how much targets do."
 )
 
