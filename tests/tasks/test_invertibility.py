@@ -56,3 +56,9 @@ def test_a_run_in_miniature(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert true["legibility"] == pytest.approx(1, abs=1e-4)
     assert true["words_found"] == 1
     assert by["prompts of zoo/diffusion", "naive"]["legibility"] < 0.3
+    blocks = json.loads((tmp_path / "run" / "report.json").read_text())["blocks"]
+    near = [block for block in blocks if block.get("title", "").startswith("Nearest words of")]
+    for name in ("true prompt", "naive", "regularised"):
+        assert any(f", {name}, zoo/diffusion" in block["title"] for block in near)
+    assert all({"place", "1", "5"} <= row.keys() for block in near for row in block["rows"])
+    assert len(near) >= 3

@@ -20,7 +20,7 @@ from obvert.report import Block, Curves, Gallery, GalleryRow, Table
 from obvert.store import Run
 from obvert.tasks._claims import Claim, differences, means
 from obvert.tasks._inverted import as_file, medium_of
-from obvert.tasks.writing import again_db, method_of, places
+from obvert.tasks.writing import again_db, method_of, places, vocabulary
 
 Watch = Callable[[str], Progress | None]
 NAIVE, OURS, DATA, NOISE = "naive", "regularised", "true prompt", "random prompt"
@@ -120,6 +120,8 @@ def compete(
                 for i, text in enumerate(texts)
             ]
             figures = _figures(model, given, wanted, readers, said)
+            for name in (DATA, NAIVE, OURS):
+                figures += vocabulary(model, given[name].x, [f"“{texts[0]}”, {name}, {model.card.name}"], 1)
     return rows, [Gallery(title=f"What {model.card.name} has to be told", queries=gallery), *figures]
 
 

@@ -98,7 +98,7 @@ def report(model: Writer, inversion: Inversion, found: list[dict[str, Any]]) -> 
         blocks=[
             Gallery(title="Wanted and written", queries=gallery),
             written,
-            *_vocabulary(model, inversion, found),
+            *vocabulary(model, inversion.x, [row["target"] for row in found]),
             way(inversion, [row["target"] for row in found], "error"),
         ],
         rows=found,
@@ -106,21 +106,30 @@ def report(model: Writer, inversion: Inversion, found: list[dict[str, Any]]) -> 
     )
 
 
-def _vocabulary(model: Writer, inversion: Inversion, found: list[dict[str, Any]]) -> list[Table]:
-    """The nearest words of the first medium's rows, with their cosines."""
-    placed = places(model, inversion.x)
-    if placed is None:
-        return []
-    near = nearest_tokens(placed[0], model.vocabulary, k=min(TOP, len(model.vocabulary)))
-    lines = []
-    for place, (ids, scores) in enumerate(zip(near[0], near[1], strict=True)):
-        words = model.spell(ids)
-        told = {f"{k + 1}": f"{word} {score:.2f}" for k, (word, score) in enumerate(zip(words, scores.tolist(), strict=True))}
-        lines.append({"place": place + 1} | told)
-    title = f"Nearest words of {found[0]['target']}"
-    return [Table(title=title, rows=lines[:32], note="Words of the vocabulary nearest to each row, and their cosines.")]
+def vocabulary(model: Writer, x: Tensor, names: Sequence[str], most: int = 4) -> list[Table]:
+    """The nearest words of what was found.
+
+    Args:
+        model: the writer.
+        x: (B, P, d) rows, as an inversion of a writer has them.
+        names: of each.
+        most: tables, of the first ones.
+
+    Returns:
+        Of each, place by place, the nearest words with their cosines; none for a model that has no places to tell.
+    """
+    placed = places(model, x)
+    tables = []
+    for name, rows in zip(names, [] if placed is None else placed[:most], strict=False):
+        near, lines = nearest_tokens(rows, model.vocabulary, k=min(TOP, len(model.vocabulary))), []
+        for place, (ids, scores) in enumerate(zip(near[0], near[1], strict=True)):
+            told = enumerate(zip(model.spell(ids), scores.tolist(), strict=True))
+            lines.append({"place": place + 1} | {f"{k + 1}": f"{word} {score:.2f}" for k, (word, score) in told})
+        tables.append(Table(title=f"Nearest words of {name}", rows=lines[:32], note=WORDS))
+    return tables
 
 
+WORDS = "Words of the vocabulary nearest to each row, and their cosines."
 NOTE = (
     "again db: mean squared error of the picture that is written again. pesq, stoi, log mel db: of the sound, against the one "
     "wanted; floor: of noise, ceiling: of the one wanted through its log-mel. legibility: mean cosine with the nearest words, 1 "
