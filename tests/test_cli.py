@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 import obvert
 from obvert.cli import main
+from obvert.commands._common import show
 from obvert.zoo.draw import draw
 from obvert.zoo.exam import kind, kinds
 from obvert.zoo.scenes import sample
@@ -280,3 +281,11 @@ def test_wrong_options_are_told_in_one_line(argv: list[str], told: str, capsys: 
     assert told in err
     assert err.count("\n") == 1
     assert f"obvert {argv[0]} --help" in err
+
+
+def test_rows_of_several_models_tell_which(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"task": "moved", "model": name, "ratio": 0.5} for name in ("one/model", "another/model")]
+    show(rows, as_json=False)
+    assert {"one/model", "another/model"} <= set(capsys.readouterr().out.split())
+    show(rows[:1], as_json=False)
+    assert "one/model" not in capsys.readouterr().out

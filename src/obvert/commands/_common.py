@@ -166,7 +166,8 @@ def show(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
 
     for task in dict.fromkeys(row["task"] for row in rows):
         mine = [row for row in rows if row["task"] == task]
-        keys = [k for k in mine[0] if k not in ("task", "model", "undefined_queries") and not k.endswith("_interval")]
+        hidden = {"task", "undefined_queries"} | (set() if len({row.get("model") for row in mine}) > 1 else {"model"})
+        keys = [k for k in mine[0] if k not in hidden and not k.endswith("_interval")]
         table = Table(title=task, title_justify="left")
         for key in keys:
             table.add_column(key.replace("_", " "), justify="left" if key == "features" else "right")
