@@ -112,20 +112,19 @@ def test_what_is_saved_is_what_was_trained(family: tuple[str, Any], rank: int | 
     torch.testing.assert_close(tuning.features(tiny.TEXTS).detach(), wanted)  # saving does not end the training
 
 
-@pytest.mark.parametrize("further", [0.25, 1.4])
-def test_weights_lie_on_a_line(family: tuple[str, Any], rank: int | None, further: float, tmp_path: Path) -> None:
+def test_weights_are_interpolated(family: tuple[str, Any], rank: int | None, tmp_path: Path) -> None:
     kind, model = family
     tuning = trained(model.tuning(rank))
     for share, features in ((0.0, model.text_features(tiny.TEXTS)), (1.0, tuning.features(tiny.TEXTS).detach())):
         torch.testing.assert_close(tuning.interpolated(share).features(tiny.TEXTS).detach(), features, rtol=1e-5, atol=1e-6)
     places = []
-    for i, share in enumerate((1.0, further)):
+    for i, share in enumerate((1.0, 0.25)):
         (tmp_path / str(i)).mkdir()
         tuning.interpolated(share).save(tmp_path / str(i))
         name = f"open_clip:{tmp_path / str(i)}" if kind == "open-clip" else str(tmp_path / str(i))
         places.append(obvert.load(name, device="cpu").parameters())
     for name, old in model.parameters().items():
-        torch.testing.assert_close(places[1][name], old + further * (places[0][name] - old), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(places[1][name], old + 0.25 * (places[0][name] - old), rtol=1e-4, atol=1e-5)
 
 
 def test_a_map_of_picture_features_is_folded_in(family: tuple[str, Any], tmp_path: Path) -> None:
@@ -191,7 +190,7 @@ def test_what_cannot_be_tuned_is_said_in_one_line(family: tuple[str, Any], tmp_p
         model.tuning(image_tower="tuned")
     with pytest.raises(ObvertError, match="unknown image tower"):
         model.tuning(2, image_tower="melted")
-    for share in (-0.1, 2.1):
+    for share in (-0.1, 1.1):
         with pytest.raises(ObvertError, match="share in"):
             model.tuning().interpolated(share)
     for wrong in ([], "one text"):

@@ -44,7 +44,7 @@ class Tuning(Protocol):
         ...
 
     def interpolated(self, share: float) -> Tuning:
-        """Another copy whose weights lie that share of the way from the encoder's to these, at most 2; 0 is the encoder's."""
+        """Another copy whose weights lie that share of the way from the encoder's to these; 0 is the encoder's."""
         ...
 
     def save(self, folder: Path) -> None:

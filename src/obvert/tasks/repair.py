@@ -25,8 +25,8 @@ from obvert.tasks._audit_rows import pair_rows
 from obvert.tasks._repair_course import Course
 from obvert.tasks._repair_exam import Exam, Marks, rows, sit
 
-SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4)
-"""Shares of the new weights that are tried; beyond 1 they go on in the direction of the training."""
+SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+"""Shares of the new weights that are tried."""
 CHOICE = "share of the new weights"
 
 

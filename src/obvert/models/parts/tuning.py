@@ -91,9 +91,9 @@ class Tuned:
         return found if self.image_map is None else found | {"images": self.image_map.matrix}
 
     def interpolated(self, share: float) -> Tuned:
-        """Another copy whose weights lie that share of the way from the encoder's to these, or beyond."""
-        if not 0 <= share <= 2:
-            raise ObvertError(f"need a share in [0, 2] of the new weights, got {share}")
+        """Another copy whose weights lie that share of the way from the encoder's to these."""
+        if not 0 <= share <= 1:
+            raise ObvertError(f"need a share in [0, 1] of the new weights, got {share}")
         again = replace(self, parts=copied(self.parts, whole=self.tunes_images), image_map=copy.deepcopy(self.image_map))
         for adapter in (*adapters(again.parts.network), *([again.image_map] if again.image_map else ())):
             adapter.shrink(share)
