@@ -109,6 +109,7 @@ def contestants(steps: int, device: torch.device) -> dict[str, Any]:
         "forward step": free(ForwardStep()),
         "KM, published": free(InertialKM()),
         "Adam variant, published": free(ScheduledAdam(horizon=horizon)),
+        "Adam variant, bf16": free(ScheduledAdam(horizon=horizon, eps=1e-4), "bf16", in_bf16),  # the eps published for 16 bits
         "hybrid": free(Hybrid()),
         "GN-secant": free(GNSecant()),
         "gradient, lr .1 scheduled": GradientDecoderInversion(max_steps=min(steps, 50)),
