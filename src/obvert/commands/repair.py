@@ -131,8 +131,8 @@ def _course(options: Options, model: Any, work: Any, bar: Any) -> Any:
         seed=options.repair.seed,
         progress=bar("captions"),
     )
-    odd = [f"{count:,} of {material.counted['captions']:,} captions are {name}" for name, count in material.counted.items()]
-    told = [line for line, (name, count) in zip(odd, material.counted.items(), strict=True) if count and name != "captions"]
+    odd = {name: count for name, count in material.counted.items() if count and name != "captions"}
+    told = [f"{count:,} of {material.counted['captions']:,} captions are {name}" for name, count in odd.items()]
     miner = Miner(vocabulary=Vocabulary(words={}), depth=options.repair.depth, beam=options.beam, seed=options.repair.seed)
     return given.from_contrasts(
         model, material.contrasts, shots, miner=miner, parse=parse_text, warnings=(*told, *material.warnings), **how
