@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -96,3 +97,17 @@ def test_what_does_not_fit_is_refused(model: Diffusion, changed: dict[str, Any],
     asked: dict[str, Any] = {"source_captions": SOURCE, "target_captions": TARGET} | changed
     with pytest.raises(obvert.ObvertError, match=message):
         edit(model, PICTURES, **asked)
+
+
+def test_what_does_not_fit_in_memory_is_drawn_by_fewer(model: Diffusion) -> None:
+    def scarce(z: Tensor, times: Tensor, condition: Tensor) -> Tensor:
+        if len(z) > 2:  # guidance asks twice
+            raise torch.OutOfMemoryError("no")
+        return model.predict(z, times, condition)
+
+    with pytest.warns(UserWarning, match=r"out of memory; going on with [12] ") as said:
+        found = edit(replace(model, predict=scarce), PICTURES, SOURCE, TARGET, method=DiffusionInversion(steps=4, batch=4))
+    assert any("pictures" in str(warning.message) for warning in said)
+    plain = edit(model, PICTURES, SOURCE, TARGET, method=DiffusionInversion(steps=4))
+    torch.testing.assert_close(found.pictures, plain.pictures)
+    torch.testing.assert_close(found.inversion.x, plain.inversion.x)

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from obvert.core import Autoencoder, Eval, Field, Inversion, ObvertError, Progress, Solution, Solver, Status
+from obvert.core import Autoencoder, Eval, Field, Inversion, Progress, Solution, Solver, Status
 from obvert.core.autoencoder import stacked
+from obvert.core.batches import by_batches
 from obvert.methods._join import join, share
 from obvert.provenance import clock, versions
 
@@ -142,21 +143,14 @@ def invert_decoder(
         sizes = " x ".join(map(str, whole.shape[2:]))
         warnings.warn(f"{model.card.name} takes sizes in multiples of {model.multiple}: padded to {sizes}", stacklevel=4)
     running = model.cast(PRECISIONS[precision])
-    parts: list[Solution] = []
-    done = 0
-    while done < len(whole) or not parts:
-        some = whole[done : done + batch]
-        total = max(1, -(-(len(whole) - done) // batch)) + len(parts)
-        try:
-            parts.append(search(running, some, share(progress, len(parts), total)))
-        except torch.OutOfMemoryError:
-            if batch == 1:
-                raise ObvertError(f"{name} does not fit in memory even for one {model.media}; try precision='fp16'") from None
-            batch = max(1, batch // 2)
-            warnings.warn(f"out of memory; going on with {batch} {model.media}s at once", stacklevel=4)
-            torch.cuda.empty_cache()
-            continue
-        done += max(1, len(some))
+    parts, batch = by_batches(
+        lambda rows, done, total: search(running, whole[rows], share(progress, done, total)),
+        len(whole),
+        batch,
+        what=f"{model.media}s",
+        instead="try precision='fp16'",
+        stacklevel=5,
+    )
     solution = join(parts)
     seen = torch.cat([running.decode(z) for z in solution.x.split(batch)])
     return Inversion(

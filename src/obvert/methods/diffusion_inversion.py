@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 from obvert.core import Diffusion, Eval, Inversion, Method, ObvertError, Progress, Solution, Solver, Status
+from obvert.core.batches import by_batches
 from obvert.core.diffusion import sample
 from obvert.methods._join import join, share
 from obvert.methods._latents import plain
@@ -51,7 +52,7 @@ class DiffusionInversion(Method):
     """Squared residual, relative to the latents, at which a step's iteration has converged; what is left
     of it adds up over the steps."""
     batch: int = 16
-    """Latents a search runs at once; the result does not depend on it."""
+    """Latents a search runs at once; halved where memory does not suffice. The result does not depend on it."""
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.iterations < 1 or self.batch < 1 or not self.tol >= 0:
@@ -91,13 +92,13 @@ class DiffusionInversion(Method):
             raise ObvertError(f"need a caption for each of {len(target)} latents, got {len(captions)}")
         began = clock(model.device)
         target = target.to(model.device, torch.promote_types(target.dtype, torch.float32))
-        total = max(1, -(-len(target) // self.batch))
-        parts, drawn = [], []
-        for i in range(total):
-            rows = slice(i * self.batch, (i + 1) * self.batch)
-            found, again = self._walk(model, target[rows], captions[rows], share(progress, i, total))
-            parts.append(found)
-            drawn.append(again)
+        walked, _ = by_batches(
+            lambda rows, done, total: self._walk(model, target[rows], captions[rows], share(progress, done, total)),
+            len(target),
+            self.batch,
+            what="latents",
+            stacklevel=3,
+        )
         return Inversion(
             method="diffusion-inversion",
             settings=plain(self) | {"captions": captions},
@@ -106,8 +107,8 @@ class DiffusionInversion(Method):
             seed=seed,
             seconds=clock(model.device) - began,
             versions=versions(),
-            solution=join(parts),
-            features=torch.cat(drawn),
+            solution=join([found for found, _ in walked]),
+            features=torch.cat([drawn for _, drawn in walked]),
         )
 
     @torch.no_grad()

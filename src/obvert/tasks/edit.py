@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_max_pool2d
 
 from obvert.core import Diffusion, Inversion, ObvertError, Progress, Status
+from obvert.core.batches import by_batches
 from obvert.core.diffusion import sample
 from obvert.methods.diffusion_inversion import DiffusionInversion
 from obvert.solvers.forward import ForwardStep
@@ -85,17 +86,21 @@ def edit(
     if masks is None and keep_background:
         raise ObvertError("need masks to keep the background, got none")
     method = method or DiffusionInversion(solver=ForwardStep(step_size=1.0))
-    latents = model.autoencoder.encode(pictures)
+    encoded, _ = by_batches(
+        lambda rows, done, total: model.autoencoder.encode(pictures[rows]), count, method.batch, what="pictures", stacklevel=3
+    )
+    latents = torch.cat(encoded)
     found = method(model, latents, source_captions, progress=progress)
     allowed = None if masks is None else (masks > 0).to(model.device, torch.float32)
-    drawn = []
-    for i in range(0, count, method.batch):
-        rows = slice(i, i + method.batch)
+
+    def draw(rows: slice, done: int, total: int) -> tuple[Tensor, Tensor, Tensor]:
         keep = allowed[rows] if allowed is not None and keep_background else None
         walk = (found.x[rows], latents[rows], source_captions[rows], target_captions[rows], keep)
-        drawn.append(_draw(model, method, guidance, *walk))
-    seen = model.autoencoder.decode(torch.cat(drawn)) if drawn else pictures
-    again, plain = model.autoencoder.decode(found.features), model.autoencoder.decode(latents)
+        ways = (_draw(model, method, guidance, *walk), found.features[rows], latents[rows])
+        return tuple(map(model.autoencoder.decode, ways))  # type: ignore[return-value]
+
+    parts, _ = by_batches(draw, count, method.batch, what="pictures", stacklevel=3)
+    seen, again, plain = map(torch.cat, zip(*parts, strict=True))
     given = pictures.to(seen)
     untouched = [None] * count if allowed is None else _outside(seen - given, allowed)
     errors = [(x - given).square().flatten(1).mean(1).tolist() for x in (plain, again)]
