@@ -26,6 +26,8 @@ def test_each_version_less_one_term_differs_from_it_in_that_alone() -> None:
         assert len(changed) == 1 or changed == ["features", "expect"], name
         assert one.method.steps == 20
         assert one.method.patch == PATCH
+        if changed == ["priors"] and not name.endswith(" - edges"):
+            assert len(one.method.priors or ()) == len(other.priors or ()) - 1
     assert {name.split(" - ")[0] for name in less if " - features" in name} == {"v1", "v2", "ours"}
 
 

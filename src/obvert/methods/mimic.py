@@ -25,6 +25,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor
@@ -191,9 +192,8 @@ def _naive(steps: int, patch: int) -> dict[str, Any]:
 
 def _v1(steps: int, patch: int) -> dict[str, Any]:
     adam = ScheduledAdam(lr=0.3, least=1e-5, horizon=steps, warmup=0.0, until=1.0, betas=(0.5, 0.9))
-    tv = 7e-4 / STD * TotalVariation(diagonals=True) + 4e-4 / STD**2 * TotalVariation(power=2, diagonals=True)
     return _published() | {
-        "priors": (5e-4 / STD**2 * PatchSeam(patch=patch), tv, 3e-4 / STD * L2(power=1, centre=0.5)),
+        "priors": (5e-4 / STD**2 * PatchSeam(patch=patch), variation(), 3e-4 / STD * L2(power=1, centre=0.5)),
         "solver": Clipped(inner=adam, low=-PIXELS.limit, high=PIXELS.limit),
     }
 
@@ -201,15 +201,18 @@ def _v1(steps: int, patch: int) -> dict[str, Any]:
 def _v2(steps: int, patch: int) -> dict[str, Any]:
     adamw = ScheduledAdam(lr=0.05, least=1e-4, horizon=steps, warmup=0.0, until=1.0, weight_decay=0.01)
     clipped = Clipped(inner=adamw, low=-PIXELS.limit, high=PIXELS.limit)
-    tv = 7e-4 / STD * TotalVariation(diagonals=True, edges=1.0) + 4e-4 / STD**2 * TotalVariation(
-        power=2, diagonals=True, edges=1.0
-    )
-    patches = 5e-4 / STD**2 * PatchSeam(patch=patch) + 5e-4 / STD**2 * PatchVariance(patch=patch)
+    patches = (5e-4 / STD**2 * PatchSeam(patch=patch), 5e-4 / STD**2 * PatchVariance(patch=patch))
     return _published() | {
         "views": (Jitter(pixels=16, border="wrap"),),
-        "priors": (patches, tv, 3e-4 / STD * L2(power=1, centre=0.5)),
+        "priors": (*patches, variation(edges=1.0), 3e-4 / STD * L2(power=1, centre=0.5)),
         "solver": Blurred(inner=clipped, every=max(1, steps // 20), deviation=1.0, horizon=steps),
     }
+
+
+def variation(edges: float = 0.0) -> Objective:
+    """Total variation of both powers as both versions of the paper weigh it; `edges` as in `TotalVariation`."""
+    of = partial(TotalVariation, diagonals=True, edges=edges)
+    return 7e-4 / STD * of() + 4e-4 / STD**2 * of(power=2)
 
 
 def _published() -> dict[str, Any]:

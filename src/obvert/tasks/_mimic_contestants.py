@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from obvert.core import Objective
-from obvert.methods.mimic import MIMIC, Version
+from obvert.methods.mimic import MIMIC, Version, variation
 from obvert.models import load_autoencoder
 from obvert.objectives.feature_statistics import FeatureStatistics
 from obvert.parametrisations.free import Free
@@ -46,16 +46,22 @@ def ablated(steps: int) -> dict[str, Contestant]:
     """Each version less one term, named "VERSION - TERM"; and ours told the concept in words."""
     whole = {name: c.method for name, c in contestants(steps).items()}
     ours, grids = whole[OURS], MultiResolution(scale=0.02, fine=2)
-    first, second = (tuple(whole[name].priors or ()) for name in (V1, V2))
+    seams, tv, norm, stranger = whole[V1].priors or ()
+    seams2, within, tv2, norm2 = whole[V2].priors or ()
     changed: dict[str, dict[str, Any]] = {
         f"{V1} - answer": {"reading": 0.0},
         f"{V1} - features": {"features": 0.0},
-        f"{V1} - verifier": {"priors": first[:-1]},
-        f"{V1} - seams": {"priors": first[1:]},
-        f"{V1} - total variation": {"priors": (first[0], *first[2:])},
+        f"{V1} - verifier": {"priors": (seams, tv, norm)},
+        f"{V1} - seams": {"priors": (tv, norm, stranger)},
+        f"{V1} - total variation": {"priors": (seams, norm, stranger)},
+        f"{V1} - norm": {"priors": (seams, tv, stranger)},
         f"{V2} - answer": {"reading": 0.0},
         f"{V2} - features": {"features": 0.0},
-        f"{V2} - patches": {"priors": second[1:]},
+        f"{V2} - seams": {"priors": (within, tv2, norm2)},
+        f"{V2} - patches' variance": {"priors": (seams2, tv2, norm2)},
+        f"{V2} - total variation": {"priors": (seams2, within, norm2)},
+        f"{V2} - edges": {"priors": (seams2, within, variation(), norm2)},
+        f"{V2} - norm": {"priors": (seams2, within, tv2)},
         f"{V2} - jitter": {"views": ()},
         f"{V2} - blur": {"solver": whole[V2].solver.inner},  # type: ignore[union-attr]
         f"{OURS} - answer": {"reading": 0.0},
