@@ -15,7 +15,8 @@ from obvert.commands.invert import load_model
 from obvert.core import Reader, Writer
 from obvert.report import write
 from obvert.store import taken
-from obvert.tasks import reading, writing
+from obvert.tasks import reading
+from obvert.tasks._prompt_judges import prompt_judges
 from obvert.tasks.scorecard import PHRASES, REFERENCES, Size, scorecard
 
 
@@ -32,7 +33,8 @@ class Options(ModelOptions):
     judges: str | None = None
     """Independent readers, separated by commas; "" for none. The zoo's models have their own when not told."""
     encoder: str | None = None
-    """Dual encoder that judges pictures; "" for none. zoo/clip for the zoo's models when not told."""
+    """Dual encoder that judges pictures, and the words found for them; "" for none. The zoo's models have their own when not
+    told."""
     real: Path | None = None
     """Folder of real pictures or sounds, to tell how far from them others lie. The zoo's models have their own when not told."""
     alone: bool = False
@@ -66,7 +68,7 @@ def run(argv: Sequence[str]) -> int:
 def _judges(model: Reader | Writer, name: str, options: Options | None) -> Any:
     told = None if options is None or options.judges is None else [one for one in options.judges.split(",") if one]
     if isinstance(model, Writer):
-        return writing.readers_of(name, told)
+        return prompt_judges(name, readers=told, encoder=None if options is None else options.encoder)
     if options is None:
         return reading.judges_of(name, model)
     return reading.judges_of(name, model, readers=told, encoder=options.encoder, real=options.real)

@@ -4,7 +4,7 @@
     as file        the same, of the saved file
     naturalness    distance to the nearest real media, by features of others
     transfer       share that independent models of the same kind read as wanted
-    legibility     of prompts: mean cosine with the nearest words
+    legibility     of prompts: mean cosine with the nearest words; these are judged by `_prompt_judges`
     seed spread    how much two seeds differ for one target, over how much two targets differ for one seed
 
 The zoo's model of the same kind stands beside it, measured in the same run.
@@ -27,6 +27,7 @@ from obvert.metrics import exact_match, legibility
 from obvert.provenance import versions
 from obvert.report import Gallery, GalleryRow, Report, Table
 from obvert.tasks import reading, writing
+from obvert.tasks._prompt_judges import PromptJudges, judge_words
 
 PHRASES = ("a purple square", "a cyan cross", "a green heart", "a yellow moon")
 """What is wanted where nothing is told: words that every model of the zoo knows, and nothing that settings were chosen on."""
@@ -67,7 +68,7 @@ def scorecard(
     Args:
         models: the model, then those to compare it with.
         texts: what is to be read; of writers, what they draw or speak first, to be found again.
-        judges: of each model, `reading.Judges` of a reader, a dictionary of readers for a writer.
+        judges: of each model, `reading.Judges` of a reader, `PromptJudges` of a writer.
         size: how much is done.
         progress: gives a progress callback for a name.
 
@@ -109,7 +110,10 @@ def scorecard(
 NOTE = (
     "reachability: share of wanted outputs given for what was found, of a writer without readers those within -20 dB; as file: "
     "of the saved file; distance: to real media, 1 being usual among them; transfer: share read as wanted by independent models; "
-    "legibility: mean cosine with the nearest words, 1 for words; seed spread: how much seeds differ, over how much targets do."
+    "legibility: mean cosine with the nearest words, 1 for words. Of these words alone: in words, the share whose medium is read "
+    "like the one wanted; transfer, the share that an independent dual encoder matches with the picture wanted, or that is, "
+    "letter by letter, what independent readers hear; distance, to the nearest caption of others. seed spread: how much seeds "
+    "differ, over how much targets do."
 )
 
 
@@ -127,23 +131,28 @@ def _of_reader(
 
 
 def _of_writer(
-    model: Writer, preset: str, texts: Sequence[str], readers: dict[str, Reader], size: Size, watch: Progress | None
+    model: Writer, preset: str, texts: Sequence[str], judges: PromptJudges, size: Size, watch: Progress | None
 ) -> tuple[dict[str, Any], list[Tensor]]:
     wanted = reading.as_file(model.draw(list(texts)).cpu(), model.media)
     method = replace(writing.method_of(model, preset), steps=size.steps)
     found = [method(model, wanted, seed=seed, progress=watch).cpu() for seed in range(size.seeds)]
     media = [one.features for one in found]
-    said = {name: reader.read(list(wanted)) for name, reader in readers.items()}
+    said = {name: reader.read(list(wanted)) for name, reader in judges.readers.items()}
     again = [
         float(exact_match(reader.read(list(reading.as_file(m, model.media))), said[name]).mean())
         for m in media
-        for name, reader in readers.items()
+        for name, reader in judges.readers.items()
     ]
     near = [writing.again_db(m, wanted).mean().item() for m in media]
     placed = [writing.places(model, one.x) for one in found]
     legible = [legibility(rows, model.vocabulary).mean().item() for rows in placed if rows is not None]
-    scores = {"reachability": fmean(again) if again else fmean(float(db < -20) for db in near), "again db": fmean(near)}
-    return scores | {"legibility": fmean(legible) if legible else None, "seed spread": spread(media)}, media
+    scores: dict[str, Any] = {"reachability": fmean(again) if again else fmean(float(db < -20) for db in near)}
+    scores |= {"again db": fmean(near), "legibility": fmean(legible) if legible else None}
+    judged = [judge_words(model, one.texts, wanted, judges) for one in found if one.texts]
+    for name in judged[0] if judged else ():
+        shares = [row[name] for row in judged]
+        scores[name] = None if None in shares else fmean(share for share in shares if share is not None)
+    return scores | {"seed spread": spread(media)}, media
 
 
 def spread(media: Sequence[Tensor]) -> float:
