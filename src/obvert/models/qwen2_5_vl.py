@@ -1,12 +1,6 @@
 """Qwen2.5-VL in transformers' Qwen2_5_VLForConditionalGeneration: patches in windows, positions in rows and columns.
 
-    p(answer | picture, question) = LM([template | merger(tower(patches)) | question], answer)
-
-The processor keeps a picture's own size, up to whole squares of merged patches. Here all pictures have one size: a square of
-four attention windows a side, 448 x 448 as a rule, or as near to it as the folder's fewest and most pixels let it be; others
-are first resized to it with the processor's filter. What the network takes of a picture is a row of patches, each once for
-each frame of a video of two. Each square of merged patches is a token, and the language model is told where they lie. An
-answer ends with <|im_end|>, as a turn of the chat does.
+The one size of pictures is a square of four attention windows a side, 448 x 448 as a rule; `parts.qwen_vl` tells the rest.
 
 References:
     | Qwen2.5-VL Technical Report (Bai et al., 2025)
@@ -16,21 +10,15 @@ References:
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from obvert.core import Card, Reader
-from obvert.models.parts.folder import read_model
-from obvert.models.parts.matched import matched
-from obvert.models.parts.merged import read_merged
-from obvert.models.parts.vision_language import Chat, reader
+from obvert.models.parts.qwen_vl import TURN, load_qwen
 
-TEMPLATE = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n{% for m in messages %}<|im_start|>{{ m.role }}\n{% for c in m.content %}{% if c.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ c.text }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"  # noqa: E501
-LAYERS = (r".*visual\.patch_embed\.proj", r".*visual\.blocks\.\d+\.mlp\.down_proj")
-USUAL = {"size": {"shortest_edge": 56 * 56, "longest_edge": 28 * 28 * 1280}}
-"""Of the class of its image processor."""
-END = "<|im_end|>"
+TEMPLATE = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n" + TURN
+LAYER = r".*visual\.blocks\.\d+\.mlp\.down_proj"
 
 
 def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> Reader:
@@ -48,28 +36,9 @@ def load(folder: Path, card: Card, device: torch.device, dtype: torch.dtype) -> 
     Raises:
         ObvertError: when a file is missing or broken, or the preprocessing is another than ours.
     """
-    network = read_model("Qwen2_5_VLForConditionalGeneration", folder)
-    chat = Chat.read(folder, TEMPLATE)
-    config = network.config
-    vision = config.vision_config
-    front = read_merged(folder, vision, 4 * vision.window_size, USUAL)
-    rows, columns = front.grid
-    token = chat.token(config.image_token_id, "image_token_id")
+    return load_qwen("Qwen2_5_VLForConditionalGeneration", TEMPLATE, LAYER, edge, folder, card, device, dtype)
 
-    def given(x: Tensor, ids: Tensor, before: int) -> dict[str, Tensor]:
-        return {
-            "pixel_values": x.flatten(0, 1),
-            "image_grid_thw": torch.tensor([[1, rows, columns]] * len(x), device=x.device),
-            "mm_token_type_ids": (ids == config.image_token_id).int(),
-        }
 
-    return reader(
-        card=card,
-        network=network.to(device, dtype),
-        chat=chat,
-        front=matched(front, folder, card.name, other=front.near),
-        picture=(token, token * (rows * columns // vision.spatial_merge_size**2)),
-        given=given,
-        layers=LAYERS,
-        end=chat.id(END),
-    )
+def edge(vision: Any) -> int:
+    """Four attention windows a side, in pixels."""
+    return 4 * vision.window_size
