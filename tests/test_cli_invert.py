@@ -11,7 +11,10 @@ import torch
 
 import obvert
 from obvert.cli import main
+from obvert.core import ObvertError
 from obvert.media import Medium, save
+from obvert.methods._reading import ReaderInversion
+from obvert.methods._writing import WriterInversion
 from obvert.zoo.exam import pictures
 from obvert.zoo.scenes import sample
 
@@ -103,6 +106,10 @@ def test_a_latent_stands_for_a_picture(tmp_path: Path, capsys: pytest.CaptureFix
         (["--seconds", "3"], "need no --seconds with CaptionInversion, got 3"),
         (["--judges", "zoo/captioner"], "need a judge other than the inverted model, got zoo/captioner"),
         (["--judges", "zoo/clip"], "need a"),
+        (["--steps", "-1"], "need --steps of 0 or more, got -1"),
+        (["--model", "zoo/speech-recogniser", "--encoder", "zoo/clip"], "need no dual encoder with a model of sounds"),
+        (["--model", "zoo/diffusion", "--ask", "a photo of"], "need no --ask with a model that writes, got a photo of"),
+        (["--model", "zoo/diffusion", "--real", "."], "need no --real with a model that writes"),
     ],
 )
 def test_bad_input_is_told_in_a_line(argv: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,3 +145,37 @@ def test_silence_cannot_be_spoken_again(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["invert", *argv, "--out", str(tmp_path / "out")]) == 2
     assert f"need sounds that are not silent, got silence in {tmp_path / 'silence.wav'}" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_judges_that_cannot_judge_are_refused_before_the_search(
+    scene: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ReaderInversion, "_search", lambda *_: pytest.fail("searched"))
+    monkeypatch.setattr(WriterInversion, "__call__", lambda *_, **__: pytest.fail("searched"))
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "scene.png").write_bytes(Path(scene).read_bytes())
+    refused = {
+        "need a judge other than the inverted model": ["--target", "a red circle", "--judges", "zoo/captioner"],
+        "need judges of pictures, got zoo/speech-recogniser": ["--target", "a red circle", "--judges", "zoo/speech-recogniser"],
+        "need 2 real pictures or more": ["--target", "a red circle", "--real", str(tmp_path / "one")],
+        "zoo/speech-recogniser cannot judge this": [
+            "--model",
+            "zoo/diffusion",
+            "--target",
+            scene,
+            "--judges",
+            "zoo/speech-recogniser",
+        ],
+    }
+    for message, argv in refused.items():
+        assert main(["invert", *argv, "--out", str(tmp_path / "run")]) == 2
+        assert message in capsys.readouterr().err
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_pipeline_is_a_writer_and_what_is_none_is_named(scene: str) -> None:
+    pipeline = obvert.load("zoo/diffusion", device="cpu")
+    found = obvert.PromptInversion.naive(steps=1)(pipeline, obvert.read_images([scene]))
+    assert found.features.shape == (1, 3, 64, 64)
+    with pytest.raises(ObvertError, match="need a writer of pictures, got zoo/captioner, a reader of pictures"):
+        obvert.PromptInversion.naive(steps=1)(obvert.load("zoo/captioner", device="cpu"), obvert.read_images([scene]))

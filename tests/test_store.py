@@ -78,9 +78,18 @@ def test_what_is_there_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text() == "mine"
 
 
+def test_a_folder_of_others_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("years of work")
+    for overwrite in (False, True):
+        with pytest.raises(ObvertError, match="holds what obvert did not write"):
+            obvert.save(inversion(), tmp_path / "mine", overwrite=overwrite)
+    assert (tmp_path / "mine" / "thesis.tex").read_text() == "years of work"
+
+
 def test_a_crash_leaves_nothing_and_takes_nothing(tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
-    (tmp_path / "old" / "kept").touch()
+    (tmp_path / "old" / "about.json").touch()
 
     def crash(name: str) -> None:
         with new_folder(tmp_path / name, overwrite=True) as side:
@@ -90,7 +99,7 @@ def test_a_crash_leaves_nothing_and_takes_nothing(tmp_path: Path) -> None:
     for name in ("new", "old"):
         with pytest.raises(KeyboardInterrupt):
             crash(name)
-    assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["old", "old/kept"]
+    assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["old", "old/about.json"]
 
 
 def test_a_later_format_is_refused(tmp_path: Path) -> None:

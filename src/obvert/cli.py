@@ -44,7 +44,10 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return importlib.import_module(f"obvert.commands.{name.replace('-', '_')}").run(rest)
     except KeyboardInterrupt:
-        print("obvert: interrupted; what is done stays, the same command goes on from there", file=sys.stderr)
+        print(
+            "obvert: interrupted; nothing is left half-written. A command whose --help says so goes on where it stopped",
+            file=sys.stderr,
+        )
         return 130
     except BrokenPipeError:
         return 1

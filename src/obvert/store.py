@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from obvert.core import Fitted, Inversion
 
 FORMAT = 1
+OWN = {"about.json", "report.json", "settings.json", "card.json", "config.json", "model_index.json"}
+"""Files by which a folder is known as one that was written here; no other is ever replaced."""
 
 
 @contextmanager
@@ -64,7 +66,10 @@ def taken(folder: str | Path, *, overwrite: bool = False) -> None:
     path = Path(folder)
     if path.exists() and not path.is_dir():
         raise ObvertError(f"need a folder for the output, got {folder}, which is a file")
-    if path.is_dir() and any(path.iterdir()) and not overwrite:
+    held = {file.name for file in path.iterdir()} if path.is_dir() else set()
+    if held and not held & OWN:
+        raise ObvertError(f"{folder} holds what obvert did not write; give another --out")
+    if held and not overwrite:
         raise ObvertError(f"{folder} holds another run; give another --out or say --overwrite")
 
 

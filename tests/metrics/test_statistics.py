@@ -10,7 +10,7 @@ from torch import Tensor
 
 from obvert.metrics import neighbour_ratio, picture_statistics, sound_statistics
 from obvert.metrics.statistics import LEAST
-from obvert.tasks.reading import real_scenes
+from obvert.tasks._judges import real_scenes
 
 RATE = 16_000
 

@@ -117,3 +117,9 @@ def test_griffin_lim_finds_a_sound_of_these_magnitudes() -> None:
     assert torch.equal(griffin_lim(magnitude, hop=160, samples=16000), found)  # the same each time, and for each sample
     torch.testing.assert_close(griffin_lim(magnitude[1:], hop=160, samples=16000), found[1:], rtol=1e-4, atol=1e-5)
     assert griffin_lim(torch.zeros_like(magnitude), hop=160, samples=16000).abs().max() == 0
+
+
+def test_what_would_be_too_loud_is_turned_down_as_a_whole() -> None:
+    sound = SHORT.undo(torch.rand(2, 80, 100, generator=torch.Generator().manual_seed(0)) + 1.5)
+    assert sound.abs().amax((1, 2)).tolist() == pytest.approx([1, 1])
+    assert (sound.abs() > 0.99).double().mean() < 0.01  # not cut off

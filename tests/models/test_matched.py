@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -113,3 +114,20 @@ def test_folders_need_an_image_processor(copied: Callable[[str], Path]) -> None:
     folder = copied("llava")
     readers.change(folder / "processor_config.json", image_processor={"image_processor_type": "NoSuchProcessor", "size": 16})
     refused(folder, "need .* in ")
+
+
+@pytest.mark.parametrize("name", ["blip", "blip-2 of OPT", "blip-2 of T5"])
+def test_steps_of_captioners_are_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = readers.FAMILIES[name](tmp_path).folder
+    told = f"need the folder's own preprocessing of {folder} to equal ours, got another "
+    resize, rescale, normalize = PilBackend.resize, PilBackend.rescale, PilBackend.normalize
+    steps: dict[str, tuple[Callable[..., Any], str]] = {
+        "normalize": (lambda self, image, mean, std: normalize(self, image, mean, std) + 1e-4, "normalisation of .* 32x32"),
+        "rescale": (lambda self, image, scale: rescale(self, image, scale * 1.001), "rescaling of .* 32x32"),
+        "resize": (lambda self, image, size, resample, **more: resize(self, image, size, 0), "resizing of .* 48x24"),
+    }
+    for step, (broken, where) in steps.items():  # a picture of the right size shows nothing of the resizing
+        with monkeypatch.context() as patch:
+            patch.setattr(PilBackend, step, broken)
+            refused(folder, f"^{told}{where}$")
+    assert obvert.load(str(folder), device="cpu").card.family == name.split(" ")[0]

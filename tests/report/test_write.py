@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from obvert.report import Curves, Gallery, GalleryRow, Histograms, Report, Table, Text, write
-from obvert.report.figures import CYCLE, data_uri, draw, legend
+from obvert.report.figures import CYCLE, _curves, data_uri, draw, legend
 
 NAN = float("nan")
 ROWS = [
@@ -218,3 +219,11 @@ def test_unequal_lengths_are_refused() -> None:
         Curves(title="c", x_label="x", y_label="y", series={"s": ([0, 1], [1.0])})
     with pytest.raises(ValueError, match="without a series"):
         Curves(title="c", x_label="x", y_label="y", series={}, bands={"s": ([], [])})
+
+
+def test_a_log_axis_within_one_decade_has_numbers() -> None:
+    axes = Figure().subplots()
+    block = Curves(title="c", x_label="x", y_label="y", series={"one": ([2, 3, 6], [1.0, 2.0, 3.0])}, log_x=True)
+    _curves(axes, block, legend(block, {"one": 0}))
+    axes.figure.canvas.draw()
+    assert {"2", "3", "6"} <= {label.get_text() for label in axes.get_xticklabels(minor=True)}

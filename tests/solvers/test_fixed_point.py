@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -142,6 +143,18 @@ def test_the_schedule_rises_falls_and_freezes() -> None:
     assert torch.equal(moved.snapshots[40], moved.x)
 
 
+def test_a_schedule_may_end_at_a_least_step_size() -> None:
+    solver = ScheduledAdam(lr=1.0, least=0.2, horizon=8, warmup=0.0, until=1.0)
+    assert [solver.rate(k) for k in (0, 4, 8, 9)] == pytest.approx([1.0, 0.6, 0.2, 0.2])
+    assert solver.rate(7) == pytest.approx(0.2 + 0.8 * (1 - math.cos(math.pi / 8)) / 2)
+    early = ScheduledAdam(lr=1.0, least=0.2, horizon=8, warmup=0.25, until=0.5)
+    rates = [0.2 + 0.3, 0.2 + 0.8 * (1 + math.sqrt(0.5)) / 2, 0.6, 0.2 + 0.8 * (1 - math.sqrt(0.5)) / 2, *[0.2] * 5]
+    assert [early.rate(k) for k in range(9)] == pytest.approx(rates)
+    start = torch.zeros(1, 1, dtype=torch.float64)
+    moved = iterate(lambda x: Eval(x[:, 0] + 9, torch.ones_like(x)), early, start, max_steps=8)  # Adam's own step is 1
+    assert moved.x.item() == pytest.approx(-sum(rates[:8]), rel=1e-6)
+
+
 def test_the_rate_rule_stops_each_sample_where_its_gain_falls() -> None:
     errors = torch.tensor([[1.0, 1.0], [0.5, 0.7], [0.4, 0.3], [0.39, 0.1]])
     rule = ResidualRate(decibels=2.0)
@@ -209,6 +222,8 @@ class TestContract:
         (lambda: GNSecant(first=0), "first > 0"),
         (lambda: Hybrid(steps=0), "steps >= 1"),
         (lambda: ScheduledAdam(warmup=0.9), "warmup < until"),
+        (lambda: ScheduledAdam(lr=0.1, least=0.1), "lr > least >= 0"),
+        (lambda: ScheduledAdam(least=-0.1), "lr > least >= 0"),
         (lambda: ResidualRate(decibels=0), "decibels > 0"),
     ],
 )

@@ -17,9 +17,9 @@ from obvert.core import Answer, ObvertError, Reader
 from obvert.media import Medium, save
 from obvert.methods.mimic import MIMIC
 from obvert.tasks._concept_looks import by_layer, by_prompt, pulls
+from obvert.tasks._judges import Judges, asked_too
 from obvert.tasks._mimic_contestants import real_of
 from obvert.tasks.concept import named, real_pictures
-from obvert.tasks.reading import Judges
 
 CONCEPTS = ["a red circle", "a blue star"]
 
@@ -147,3 +147,20 @@ def test_looks_that_cannot_be_had(model: Reader) -> None:
         by_layer(model, MIMIC(), CONCEPTS, None, Judges())
     with pytest.raises(ObvertError, match="need 2 questions or more to compare, got 1"):
         by_prompt(model, MIMIC(), ["what?"], CONCEPTS, None, Judges())
+
+
+def test_answers_are_read_under_the_question_that_was_asked(model: Reader) -> None:
+    question = "what colour is the circle?"
+    red = real_of("a red circle", 2, 0)
+    asked = MIMIC(version="naive", steps=0, prompts=(question, "what is it?"))(model, ["red", "blue"])
+    assert asked.texts == model.ask(question).generate(asked.x)
+    eye = asked_too(Judges(readers={"eye": model, "captioner": obvert.load("zoo/captioner", device="cpu")}), model, question)
+    assert list(eye.readers) == ["eye"]  # a captioner answers nothing
+    assert eye.readers["eye"].read(list(red)) == ["red", "red"]
+    captioner = obvert.load("zoo/captioner-2", device="cpu")
+    assert asked_too(Judges(readers={"eye": model}), captioner, "a photo of").readers == {"eye": model}
+
+
+def test_pictures_and_words_are_not_both_expected(real: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["concept", *CONCEPTS, "--real", str(real), "--expect", "--out", str(tmp_path / "run")]) == 2
+    assert "need --real or --expect, got both" in capsys.readouterr().err

@@ -11,7 +11,7 @@ import torch
 from obvert.media import read
 from obvert.models import load_reader
 from obvert.tasks._inverted import quality
-from obvert.tasks.reading import recordings
+from obvert.tasks._judges import recordings
 
 HAS_PESQ = find_spec("pesq") is not None
 

@@ -51,7 +51,7 @@ def test_real_scenes_differ_but_not_in_what_they_show() -> None:
     assert one.shape == (3, 64, 64)
 
 
-@pytest.mark.parametrize("wrong", [{"concepts": 1}, {"seeds": 1}, {"steps": 0}, {"ablated": 33}, {"real": 0}])
+@pytest.mark.parametrize("wrong", [{"concepts": 1}, {"seeds": 1}, {"steps": 0}, {"ablated": 1}, {"real": 0}])
 def test_sizes_that_say_nothing_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ObvertError, match="need 2 to 60 concepts"):
         Size(**wrong)

@@ -27,10 +27,13 @@ def test_a_run_in_miniature(model: str, tmp_path: Path, capsys: pytest.CaptureFi
     assert main([*argv, "--out", str(tmp_path / "run")]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["preset"] for row in rows] == ["naive", "regularised"]
-    assert all(0 <= row["reachability"] <= 1 and row["seed spread"] >= 0 for row in rows)
+    assert all(row["seed spread"] >= 0 for row in rows)
     if model == "zoo/speech-synthesiser":
+        assert [row["reachability"] for row in rows] == [None, None]  # nobody listens
         assert rows[1]["legibility"] == pytest.approx(1, abs=1e-4)
         assert rows[0]["legibility"] < 0.6
+    else:
+        assert all(0 <= row["reachability"] <= 1 for row in rows)
     assert "Scorecard of" in (tmp_path / "run" / "report.html").read_text()
 
 

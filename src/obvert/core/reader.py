@@ -94,6 +94,8 @@ class Reader(OfMedium):
     """(B, *features.shape) -> the text most likely read, token by token."""
     ask: Callable[[str], Reader]
     """The same reader under another instruction: how a captioner begins, a recogniser's "LANGUAGE/TASK", a question."""
+    answers: bool = False
+    """Whether `ask` puts a question, which the text then answers."""
     unknown: int | None = None
     """Id of the token for words that are not in the vocabulary, where there is one."""
     layers: tuple[str, ...] = ()

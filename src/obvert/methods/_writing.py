@@ -17,9 +17,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from obvert.core import Inversion, Method, Objective, ObvertError, Progress, Solution, Solver, Writer, descent
+from obvert.core import Diffusion, Inversion, Method, Objective, ObvertError, Progress, Solution, Solver, Writer, descent
 from obvert.core.autoencoder import Media
+from obvert.core.drawing import as_writer
 from obvert.methods._join import join, share, together
+from obvert.methods._reading import what_it_is
 from obvert.provenance import clock, describe, versions
 from obvert.solvers.adam import Adam
 from obvert.solvers.iterate import iterate
@@ -56,12 +58,12 @@ class WriterInversion(Method):
                 raise ValueError(f"need {name} in {', '.join(known)}, got {getattr(self, name)!r}")
 
     def __call__(
-        self, model: Writer, target: Tensor | Sequence[Tensor], *, seed: int = 0, progress: Progress | None = None
+        self, model: Writer | Diffusion, target: Tensor | Sequence[Tensor], *, seed: int = 0, progress: Progress | None = None
     ) -> Inversion:
         """Invert a writer.
 
         Args:
-            model: the writer.
+            model: the writer, or a text-to-image pipeline.
             target: media (B, C, ...) of its kind, or a list of equally large ones.
             seed: of the start, and of times and noise where the fit draws them.
             progress: called with (steps done, total, mean error).
@@ -73,9 +75,10 @@ class WriterInversion(Method):
         Raises:
             ObvertError: for a model of other media, or a target that it does not write.
         """
+        if isinstance(model, Diffusion):
+            model = as_writer(model)
         if not isinstance(model, Writer) or model.medium.media != self.media:
-            what = f"a writer of {model.medium.media}s" if isinstance(model, Writer) else "a model that writes nothing"
-            raise ObvertError(f"need a writer of {self.media}s, got {model.card.name}, {what}")
+            raise ObvertError(f"need a writer of {self.media}s, got {what_it_is(model)}")
         if self.fit == "denoise" and model.denoising is None:
             raise ObvertError(f"need fit 'write' for {model.card.name}, which does not denoise, got 'denoise'")
         began = clock(model.device)

@@ -127,7 +127,7 @@ class MIMIC(ReaderInversion):
             progress: called with (steps done, total, mean error).
 
         Returns:
-            As for every inversion of a reader.
+            As for every inversion of a reader; `texts` are its answers to the first of the prompts.
 
         Raises:
             ObvertError: for a model of other media, one without layers to look at, pictures for other concepts than the
@@ -160,9 +160,9 @@ class MIMIC(ReaderInversion):
             ]
 
         if not method.checkpointing:
-            return method._invert(model, texts, answer, fits, seed, progress)
+            return method._invert(asked[0], texts, answer, fits, seed, progress)
         with model.checkpointed():
-            return method._invert(model, texts, answer, fits, seed, progress)
+            return method._invert(asked[0], texts, answer, fits, seed, progress)
 
     def targets(
         self, asked: Sequence[Reader], texts: Sequence[str], real: Sequence[Tensor] | None

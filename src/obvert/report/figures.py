@@ -114,7 +114,9 @@ def _curves(axes: Axes, block: Curves, keys: list[Key]) -> None:
     if log:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.xaxis.set_minor_formatter(lambda value, _: "")
+        low, high = axes.get_xlim()
+        decades = any(low <= 10.0**k <= high for k in range(-12, 13))
+        axes.xaxis.set_minor_formatter((lambda value, _: "") if decades else (lambda value, _: f"{value:g}"))
 
 
 def _thin(x: np.ndarray, room: int, *, log: bool) -> np.ndarray:

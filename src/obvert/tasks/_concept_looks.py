@@ -17,7 +17,7 @@ from obvert.methods.mimic import MIMIC
 from obvert.report import Block, Gallery, GalleryRow, Table
 from obvert.tasks import concept
 from obvert.tasks._inverted import as_file, columns
-from obvert.tasks.reading import Judges
+from obvert.tasks._judges import Judges, asked_too
 
 KEPT = ("target", "reads", "as_file", "match", "transfer", "transfer_words", "named", "top1", "top5", "clip_score", "distance")
 """Judges that a closer look tells."""
@@ -140,7 +140,7 @@ def by_prompt(
         prompts: questions, 2 or more.
         concepts: B texts, of any lengths.
         real: of each concept, real pictures.
-        judges: who judge what is found; each reads under the model's usual question.
+        judges: who judge what is found; those that answer are asked the same, of all questions the first.
         names: for the dual encoder.
         seed: of every search.
         progress: of each search.
@@ -157,7 +157,7 @@ def by_prompt(
     told: list[dict[str, Any]] = []
     for asked in (*((prompt,) for prompt in prompts), tuple(prompts)):
         found = replace(method, prompts=asked, snapshots=())(model, concepts, real=real, seed=seed, progress=progress).cpu()
-        rows = concept.rows(model, found, concepts, judges, names)
+        rows = concept.rows(model.ask(asked[0]), found, concepts, asked_too(judges, model, asked[0]), names)
         label = asked[0] if len(asked) == 1 else f"all {len(asked)} questions"
         told += [{"question": label, "answer_tokens": row["answer_tokens"]} | {key: row[key] for key in KEPT} for row in rows]
         looks: list[tuple[Any, str, bool | None]] = [

@@ -26,7 +26,8 @@ from obvert.store import Run
 from obvert.tasks import _inverted
 from obvert.tasks._claims import Claim, differences, means
 from obvert.tasks._inverted import as_file, medium_of
-from obvert.tasks.reading import Judges, judge, method_of
+from obvert.tasks._judges import Judges
+from obvert.tasks.reading import judge, method_of
 from obvert.views.equaliser import Equaliser
 from obvert.views.gain import Gain
 from obvert.views.noise import Noise

@@ -21,7 +21,7 @@ from obvert.metrics import rank_of
 from obvert.tasks import reading
 from obvert.tasks._fit import fit
 from obvert.tasks._inverted import as_file
-from obvert.tasks.reading import Judges
+from obvert.tasks._judges import Judges
 from obvert.zoo.depict import depict
 from obvert.zoo.exam import pictures
 

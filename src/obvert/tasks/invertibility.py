@@ -25,10 +25,10 @@ from obvert.report import Block, Report, Table, Text
 from obvert.store import Run
 from obvert.tasks import _invertibility_readers as readers
 from obvert.tasks import _invertibility_writers as writers
-from obvert.tasks import reading
 from obvert.tasks._claims import STUDENT, Claim, summarise
 from obvert.tasks._fit import stacked
-from obvert.tasks.reading import judges_of
+from obvert.tasks._judges import TARGETS, judges_of
+from obvert.tasks._judges import recordings as recorded
 from obvert.tasks.writing import readers_of
 from obvert.zoo.exam import HELD_OUT, pictures
 from obvert.zoo.scenes import COLOURS, SHAPES, Mention, Scene, caption, sample
@@ -129,9 +129,9 @@ def scenes(count: int) -> Given:
 
 def recordings(count: int) -> Given:
     """Phrases, and held-out recordings of them, the same for every seed; ObvertError for more than there are."""
-    if count > reading.TARGETS:
-        raise ObvertError(f"need at most {reading.TARGETS} targets, of which there are recordings, got {count}")
-    files, model = reading.recordings()[:count], load_reader("zoo/speech-recogniser")
+    if count > TARGETS:
+        raise ObvertError(f"need at most {TARGETS} targets, of which there are recordings, got {count}")
+    files, model = recorded()[:count], load_reader("zoo/speech-recogniser")
     sounds = stacked([read(file, model).data for file in files])
     return [file.stem.replace("-", " ") for file in files], lambda seed: sounds
 

@@ -30,9 +30,10 @@ from obvert.report import Block, Gallery, GalleryRow, Report, Table, Text
 from obvert.store import Run
 from obvert.tasks._claims import STUDENT, Claim, differences, means, summarise
 from obvert.tasks._inverted import as_file, medium_of
+from obvert.tasks._judges import Judges, judges_of
 from obvert.tasks._mimic_contestants import NAIVE, OURS, V1, V2, VERSIONS, Contestant, ablated, contestants, real_of
 from obvert.tasks.invertibility import kinds as concepts_of
-from obvert.tasks.reading import Judges, distance, judges_of
+from obvert.tasks.reading import distance
 from obvert.zoo.exam import caption_of, kinds
 
 MODEL = "zoo/vlm"
@@ -57,14 +58,17 @@ class Size:
     steps: int = 300
     """Steps of every search; 5,000 and 500 to 1,500 were published."""
     ablated: int = 8
-    """Concepts on which each version is run less one term; 0 for none."""
+    """Concepts on which each version is run less one term, all where there are fewer; 0 for none."""
     real: int = 16
     """Real pictures of each concept, whose inner statistics are wanted."""
 
     def __post_init__(self) -> None:
         wrong = self.seeds not in STUDENT or self.steps < 1 or self.real < 1
-        if wrong or not 2 <= self.concepts <= 60 or not 0 <= self.ablated <= self.concepts:
-            raise ObvertError(f"need 2 to 60 concepts, no more ablated, 2 to 10 seeds, steps and real of 1 or more, got {self}")
+        if wrong or not 2 <= self.concepts <= 60 or self.ablated < 0 or self.ablated == 1:
+            told = f"{self.concepts} concepts, {self.ablated} ablated, {self.seeds} seeds, {self.steps} steps, {self.real} real"
+            raise ObvertError(
+                f"need 2 to 60 concepts, 0 or 2 ablated or more, 2 to 10 seeds, 1 step and real or more, got {told}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,18 +7,14 @@ lies from real media by statistics that no network gives.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from obvert.core import Card, DualEncoder, Inversion, ObvertError, Reader, Status
-from obvert.hub import ZOO, zoo
-from obvert.media import files, read
+from obvert.core import Inversion, Reader, Status
 from obvert.methods._reading import ReaderInversion
 from obvert.methods.caption_inversion import CaptionInversion
 from obvert.methods.transcript_inversion import TranscriptInversion
@@ -32,40 +28,9 @@ from obvert.metrics import (
     spectrum_slope,
     word_error_rate,
 )
-from obvert.metrics.meaning import TextModel
-from obvert.models import load_dual, load_reader
-from obvert.models.parts.sentence import load_text_judge
 from obvert.report import Gallery, GalleryRow, Report, Table
-from obvert.tasks._fit import fit
 from obvert.tasks._inverted import about, as_file, columns, medium_of, way
-
-TARGETS = 16
-"""Recordings of the zoo that may be targets; the others are what is real."""
-JUDGES = {
-    "zoo/captioner": ["zoo/captioner-2"],
-    "zoo/captioner-2": ["zoo/captioner"],
-    "zoo/vlm": ["zoo/vlm-2", "zoo/captioner"],
-    "zoo/vlm-2": ["zoo/vlm", "zoo/captioner-2"],
-    "zoo/speech-recogniser": ["zoo/speech-recogniser-2"],
-    "zoo/speech-recogniser-2": ["zoo/speech-recogniser"],
-}
-"""Independent readers of the zoo's own models."""
-EYES = {"zoo/vlm": "zoo/siglip", "zoo/captioner-2": "zoo/siglip"}
-"""Dual encoders that judge those that began with zoo/clip, the judge of the others."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judges:
-    """Who judges what was found; none of them may have been part of the loss."""
-
-    readers: Mapping[str, Reader] = field(default_factory=dict)
-    """Other models of the same kind, by name."""
-    encoder: DualEncoder | None = None
-    """For pictures."""
-    sentences: TextModel | None = None
-    """Tells how near in meaning what is read lies."""
-    real: Sequence[Tensor] = ()
-    """Real media, to tell how far from them others lie; pictures as large as those that are judged."""
+from obvert.tasks._judges import Judges, check, named
 
 
 def judge(model: Reader, media: Tensor, wanted: Sequence[str], judges: Judges) -> list[dict[str, Any]]:
@@ -87,14 +52,10 @@ def judge(model: Reader, media: Tensor, wanted: Sequence[str], judges: Judges) -
     Raises:
         ObvertError: for a judge that is the model itself, or reads other media.
     """
-    for name, other in judges.readers.items():
-        if _same(other.card, model.card):
-            raise ObvertError(f"need a judge other than the inverted model, got {name}, which has its weights")
-        if other.media != model.media:
-            raise ObvertError(f"need judges of {model.media}s, got {name} of {other.media}s")
+    check(model, judges)
     media = as_file(media.detach().cpu(), model.media)
     read = model.read(list(media))
-    others = {name: other.read([_at(m, model, other) for m in media]) for name, other in judges.readers.items()}
+    others = {name: other.read(list(media)) for name, other in judges.readers.items()}
     rows: list[dict[str, Any]] = []
     scores = clip_scores(judges.encoder, list(media), wanted)["clip_score"] if judges.encoder else None
     distances = distance(media, judges.real, model.rate) if judges.real else None
@@ -120,18 +81,6 @@ def judge(model: Reader, media: Tensor, wanted: Sequence[str], judges: Judges) -
             }
         )
     return rows
-
-
-def _same(one: Card, other: Card) -> bool:
-    """Whether two cards are of one model: by its weights, wherever they lie, or by name where no weights were counted."""
-    return one.sha256 == other.sha256 if one.sha256 and other.sha256 else one.name == other.name
-
-
-def _at(medium: Tensor, model: Reader, other: Reader) -> Tensor:
-    """A sound at another reader's rate; ObvertError where that is another."""
-    if model.rate != other.rate:
-        raise ObvertError(f"need judges at {model.rate} Hz, got {other.card.name} at {other.rate} Hz")
-    return medium
 
 
 def distance(media: Tensor, real: Sequence[Tensor], rate: int | None) -> Tensor:
@@ -183,13 +132,14 @@ def residual(model: Reader, inversion: Inversion) -> Tensor:
     return (front[0].double() - searched.double()).abs().flatten(1).mean(1)
 
 
-def report(model: Reader, inversion: Inversion, found: list[dict[str, Any]]) -> Report:
+def report(model: Reader, inversion: Inversion, found: list[dict[str, Any]], judges: Judges) -> Report:
     """The page of an inverted reader.
 
     Args:
         model: the reader.
         inversion: with snapshots, if the way is to be shown.
         found: as `rows` gives it.
+        judges: that are recorded.
 
     Returns:
         The report.
@@ -209,15 +159,16 @@ def report(model: Reader, inversion: Inversion, found: list[dict[str, Any]]) -> 
         title=f"What {model.card.name} reads as wanted",
         lead=f"Saved as files, {match:.0%} of {len(found)} are read as wanted by the model that was inverted.{told}",
         blocks=[
-            Gallery(title="Found", queries=gallery, note="The text under a picture is what the inverted model reads there."),
+            Gallery(title="Found", queries=gallery, note=FOUND),
             Table(title="Judges", rows=found, columns=columns(found), note=NOTE),
             way(inversion, [row["target"] for row in found], "error (nats a token, and priors)"),
         ],
         rows=found,
-        meta=about(model, inversion),
+        meta=about(model, inversion) | {"judges": named(judges)},
     )
 
 
+FOUND = "The text is what the inverted model reads at what was searched; of the file that is shown or played, see 'as file'."
 NOTE = (
     "reads: by the inverted model, at what was searched. as file: by it, of the saved file. match, word errors: of that, against "
     "the target. transfer: share of independent readers that read the target exactly; words: of its words that they read. "
@@ -247,54 +198,3 @@ def method_of(model: Reader, preset: str) -> ReaderInversion:
     kind = CaptionInversion if model.media == "picture" else TranscriptInversion
     made: ReaderInversion = getattr(kind, preset)()
     return made
-
-
-def judges_of(
-    name: str,
-    model: Reader,
-    *,
-    readers: Sequence[str] | None = None,
-    encoder: str | None = None,
-    sentences: str = "",
-    real: Path | None = None,
-) -> Judges:
-    """Load who judges the inversions of a model.
-
-    Args:
-        name: of the model.
-        model: itself.
-        readers: names of independent ones; those of the zoo for a zoo model when None.
-        encoder: name of a dual encoder, for pictures; the zoo's own for a zoo model when None, none when "".
-        sentences: name of a text encoder, "minilm" for that of the extra `text`, none when "".
-        real: folder of real media; held-out scenes or recordings for a zoo model when None.
-
-    Returns:
-        The judges.
-
-    Raises:
-        ObvertError: for models that are no judges, or a folder without media.
-    """
-    own = name.startswith("zoo/")
-    loaded = {one: load_reader(one) for one in ([j for j in JUDGES.get(name, []) if j in zoo()] if readers is None else readers)}
-    eye = (EYES.get(name, "zoo/clip") if own else "") if encoder is None or model.media == "sound" else encoder
-    texts = load_text_judge("" if sentences == "minilm" else sentences) if sentences else None
-    given = files(real, model.media) if real else recordings()[TARGETS:] if own and model.media == "sound" else []
-    media = [read(path, model).data for path in given] or (real_scenes() if own else [])
-    if model.media == "sound":
-        return Judges(readers=loaded, sentences=texts, real=media)
-    height, width = model.medium.shape[1:]
-    media = [fit(picture, (height, width)) for picture in media]
-    return Judges(readers=loaded, encoder=load_dual(eye) if eye else None, sentences=texts, real=media)
-
-
-def real_scenes(count: int = 256) -> list[Tensor]:
-    """Held-out scenes, what is real to the zoo's models."""
-    from obvert.zoo.exam import HELD_OUT, pictures
-    from obvert.zoo.scenes import sample
-
-    return pictures(sample(count, HELD_OUT + 101))
-
-
-def recordings() -> list[Path]:
-    """Held-out phrases as they were spoken, what is real to the zoo's recognisers, named by what is said."""
-    return files(ZOO / "speech-recogniser" / "examples", "sound")

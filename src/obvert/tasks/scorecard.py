@@ -4,6 +4,7 @@
     as file        the same, of the saved file
     naturalness    distance to the nearest real media, by features of others
     transfer       share that independent models of the same kind read as wanted
+    clip score     of a dual encoder of others
     legibility     of prompts: mean cosine with the nearest words; these are judged by `_prompt_judges`
     seed spread    how much two seeds differ for one target, over how much two targets differ for one seed
 
@@ -27,6 +28,7 @@ from obvert.metrics import exact_match, legibility
 from obvert.provenance import versions
 from obvert.report import Gallery, GalleryRow, Report, Table
 from obvert.tasks import reading, writing
+from obvert.tasks._judges import Judges
 from obvert.tasks._prompt_judges import PromptJudges, judge_words
 
 PHRASES = ("a purple square", "a cyan cross", "a green heart", "a yellow moon")
@@ -68,7 +70,7 @@ def scorecard(
     Args:
         models: the model, then those to compare it with.
         texts: what is to be read; of writers, what they draw or speak first, to be found again.
-        judges: of each model, `reading.Judges` of a reader, `PromptJudges` of a writer.
+        judges: of each model, `Judges` of a reader, `PromptJudges` of a writer.
         size: how much is done.
         progress: gives a progress callback for a name.
 
@@ -90,35 +92,46 @@ def scorecard(
                 row, media = _of_reader(model, preset, texts, others, size, watch)
             else:
                 row, media = _of_writer(model, preset, texts, others, size, watch)
-            rows.append({"task": "scorecard", "model": model.card.name, "preset": preset} | row)
+            about = {"task": "scorecard", "model": model.card.name, "preset": preset}
+            rows.append(about | row | {"dual encoder": others.encoder and others.encoder.card.name})
             shown: dict[str, Any] = {
                 text: [(_shown(model, m[i]), "", None) for m in media[:2]] for i, text in enumerate(texts[:4])
             }
             gallery.append(GalleryRow(query=f"{model.card.name}, {preset}", label="two seeds a target", results=shown))
     own = rows[: len(PRESETS)]
-    best = max(own, key=lambda row: row["reachability"])
+    best = max(own, key=lambda row: row["reachability"] or 0.0)
+    reached = best["reachability"]
     columns = [key for key in rows[0] if key != "task" and any(row.get(key) is not None for row in rows)]
     return Report(
         title=f"Scorecard of {models[0].card.name}",
-        lead=f"{best['reachability']:.0%} of what is wanted is reached by the {best['preset']} search.",
+        lead="Nobody reads what is written: name --judges."
+        if reached is None
+        else f"{reached:.0%} of what is wanted is reached by the {best['preset']} search.",
         blocks=[Table(title="Scores", rows=rows, columns=columns, note=NOTE), Gallery(title="Found", queries=gallery)],
         rows=rows,
-        meta={"size": vars(size), "targets": list(texts), "versions": versions()},
+        meta={
+            "models": [vars(model.card) for model in models],
+            "judges": {model.card.name: list(others.readers) for model, others in zip(models, judges, strict=True)},
+            "size": vars(size),
+            "targets": list(texts),
+            "versions": versions(),
+        },
     )
 
 
 NOTE = (
-    "reachability: share of wanted outputs given for what was found, of a writer without readers those within -20 dB; as file: "
+    "reachability: share of wanted outputs given for what was found, of a model that draws without readers those within "
+    "-20 dB; as file: "
     "of the saved file; distance: to real media, 1 being usual among them; transfer: share read as wanted by independent models; "
     "legibility: mean cosine with the nearest words, 1 for words. Of these words alone: in words, the share whose medium is read "
     "like the one wanted; transfer, the share that an independent dual encoder matches with the picture wanted, or that is, "
     "letter by letter, what independent readers hear; distance, to the nearest caption of others. seed spread: how much seeds "
-    "differ, over how much targets do."
+    "differ, over how much targets do. dual encoder: that judged; scores of two are not to be compared."
 )
 
 
 def _of_reader(
-    model: Reader, preset: str, texts: Sequence[str], judges: reading.Judges, size: Size, watch: Progress | None
+    model: Reader, preset: str, texts: Sequence[str], judges: Judges, size: Size, watch: Progress | None
 ) -> tuple[dict[str, Any], list[Tensor]]:
     method = replace(reading.method_of(model, preset), steps=size.steps)
     found = [method(model, texts, seed=seed, progress=watch).cpu() for seed in range(size.seeds)]
@@ -146,8 +159,9 @@ def _of_writer(
     near = [writing.again_db(m, wanted).mean().item() for m in media]
     placed = [writing.places(model, one.x) for one in found]
     legible = [legibility(rows, model.vocabulary).mean().item() for rows in placed if rows is not None]
-    scores: dict[str, Any] = {"reachability": fmean(again) if again else fmean(float(db < -20) for db in near)}
-    scores |= {"again db": fmean(near), "legibility": fmean(legible) if legible else None}
+    close = fmean(float(db < -20) for db in near) if model.media == "picture" else None  # a sound's shape says nothing of it
+    scores: dict[str, Any] = {"reachability": fmean(again) if again else close}
+    scores |= {"again db": fmean(near) if model.media == "picture" else None, "legibility": fmean(legible) if legible else None}
     judged = [judge_words(model, one.texts, wanted, judges) for one in found if one.texts]
     for name in judged[0] if judged else ():
         shares = [row[name] for row in judged]

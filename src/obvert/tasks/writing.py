@@ -179,6 +179,15 @@ READERS = {"zoo/diffusion": "zoo/captioner", "zoo/speech-synthesiser": "zoo/spee
 """Who reads what the zoo's writers write."""
 
 
+def check(readers: Mapping[str, Reader], media: Tensor) -> None:
+    """Let readers read the media wanted: ObvertError, with its name, for one that cannot."""
+    for name, reader in readers.items():
+        try:
+            reader.read(list(as_file(media, reader.media)))
+        except ObvertError as error:
+            raise ObvertError(f"{name} cannot judge this: {error}; say --judges") from error
+
+
 def readers_of(name: str, readers: Sequence[str] | None = None) -> dict[str, Reader]:
     """Load who reads what a writer writes; those of the zoo for a zoo model where none is named."""
     known = [READERS[name]] if readers is None and name in READERS else readers or []

@@ -116,9 +116,10 @@ class LogMel:
             features: (B, M, T).
 
         Returns:
-            (B, 1, S) in [-1, 1].
+            (B, 1, S) in [-1, 1]; those that would be louder are turned down as a whole.
         """
         loudest = 2 * math.log10(self.n_fft / 2)  # power of a tone at full scale; no band of a sound has more
         power = unheard(10 ** (4.0 * features - 4.0).clamp(max=loudest), self.filters)
         magnitude = pad(power.sqrt(), (0, 1), mode="replicate")  # for the frame that was dropped
-        return griffin_lim(magnitude, hop=self.hop, samples=self.samples).clamp(-1, 1)[:, None]
+        sounds = griffin_lim(magnitude, hop=self.hop, samples=self.samples)
+        return (sounds / sounds.abs().amax(1, keepdim=True).clamp(min=1))[:, None]

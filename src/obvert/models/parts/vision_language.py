@@ -173,7 +173,7 @@ def reader(
         greedy=greedy,
         ask=lambda wanted: again(question=wanted),
     )
-    return replace(layered(plain, network, layers, language=network.get_decoder()), told=told)
+    return replace(layered(plain, network, layers, language=network.get_decoder()), told=told, answers=True)
 
 
 def _stops(generation: Any, end: int) -> list[int]:
