@@ -20,7 +20,7 @@ from obvert.report import Block, Curves, Gallery, GalleryRow, Table
 from obvert.store import Run
 from obvert.tasks._claims import Claim, differences, means
 from obvert.tasks._inverted import as_file, medium_of
-from obvert.tasks.writing import again_db, method_of, places, vocabulary
+from obvert.tasks.writing import method_of, nearness, places, vocabulary
 
 Watch = Callable[[str], Progress | None]
 NAIVE, OURS, DATA, NOISE = "naive", "regularised", "true prompt", "random prompt"
@@ -28,7 +28,7 @@ EVERY = 25
 """Steps from one published look to the next."""
 PLACES = 8
 """Tokens of a random prompt."""
-MEASURES = ("again_db", "legibility", "words_found", "cycle")
+MEASURES = ("again_db", "log_mel_db", "legibility", "words_found", "cycle")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +148,8 @@ def _figures(
         return {name: ([float(k) for k in way], [measure(m) for m in way.values()]) for name, way in ways.items()}
 
     def near(media: Tensor) -> float:
-        return again_db(as_file(media, model.media), wanted).mean().item()
+        (found,) = nearness(model, media, wanted).values()
+        return found.mean().item()
 
     def read(media: Tensor) -> float:
         seen = list(as_file(media, model.media))
@@ -174,7 +175,7 @@ def _judged(
     placed, media = places(model, told.x), as_file(told.media.detach().cpu(), model.media)
     cycles = [float(exact_match(reader.read(list(media)), said[name]).mean()) for name, reader in readers.items()]
     return {
-        "again_db": again_db(media, wanted).mean().item(),
+        **{name: value.mean().item() for name, value in nearness(model, media, wanted).items()},
         "legibility": None if placed is None else legibility(placed, model.vocabulary).mean().item(),
         "words_found": fmean(shared_words(found, text) for found, text in zip(told.words, texts, strict=True)),
         "cycle": fmean(cycles) if cycles else None,
@@ -193,8 +194,9 @@ def table(rows: list[dict[str, Any]], model: str) -> Table:
 
 
 NOTE = (
-    "again db: mean squared error of what is written again. legibility: mean cosine with the nearest words. "
-    "words found: agreement (F1) of the nearest words with the true text's. cycle: share read as the target is."
+    "again db: mean squared error of the picture that is written again; log mel db: mean difference of the sound. legibility: "
+    "mean cosine with the nearest words. words found: agreement (F1) of the nearest words with the true text's. cycle: share "
+    "read as the target is."
 )
 
 

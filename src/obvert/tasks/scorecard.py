@@ -120,8 +120,8 @@ def scorecard(
 
 
 NOTE = (
-    "reachability: share of wanted outputs given for what was found, of a model that draws without readers those within "
-    "-20 dB; as file: "
+    "reachability: share of wanted outputs given for what was found, for a writer as its readers say; again db, "
+    "log mel db: how far what is written lies from what is wanted; as file: "
     "of the saved file; distance: to real media, 1 being usual among them; transfer: share read as wanted by independent models; "
     "legibility: mean cosine with the nearest words, 1 for words. Of these words alone: in words, the share whose medium is read "
     "like the one wanted; transfer, the share that an independent dual encoder matches with the picture wanted, or that is, "
@@ -156,12 +156,12 @@ def _of_writer(
         for m in media
         for name, reader in judges.readers.items()
     ]
-    near = [writing.again_db(m, wanted).mean().item() for m in media]
+    near = [writing.nearness(model, m, wanted) for m in media]
     placed = [writing.places(model, one.x) for one in found]
     legible = [legibility(rows, model.vocabulary).mean().item() for rows in placed if rows is not None]
-    close = fmean(float(db < -20) for db in near) if model.media == "picture" else None  # a sound's shape says nothing of it
-    scores: dict[str, Any] = {"reachability": fmean(again) if again else close}
-    scores |= {"again db": fmean(near) if model.media == "picture" else None, "legibility": fmean(legible) if legible else None}
+    scores: dict[str, Any] = {"reachability": fmean(again) if again else None}
+    scores |= {name.replace("_", " "): fmean(one[name].mean().item() for one in near) for name in near[0]}
+    scores["legibility"] = fmean(legible) if legible else None
     judged = [judge_words(model, one.texts, wanted, judges) for one in found if one.texts]
     for name in judged[0] if judged else ():
         shares = [row[name] for row in judged]

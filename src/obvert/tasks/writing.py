@@ -16,7 +16,7 @@ from obvert.core import Inversion, ObvertError, Reader, Status, Writer
 from obvert.methods._writing import WriterInversion
 from obvert.methods.prompt_inversion import PromptInversion
 from obvert.methods.speech_prompt_inversion import SpeechPromptInversion
-from obvert.metrics import exact_match, legibility, nearest_tokens
+from obvert.metrics import exact_match, legibility, log_mel_distance, nearest_tokens
 from obvert.models import load_reader
 from obvert.report import Gallery, GalleryRow, Report, Table
 from obvert.tasks._fit import fit, stacked
@@ -143,6 +143,15 @@ def again_db(seen: Tensor, wanted: Tensor) -> Tensor:
     length = min(seen.shape[-1], wanted.shape[-1])
     wrong = (seen[..., :length] - wanted[..., :length]).square().flatten(1).mean(1)
     return 10 * wrong.clamp(min=1e-12).log10()
+
+
+def nearness(model: Writer, seen: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+    """How near media come to those wanted: {"again_db": (B,)} of pictures, {"log_mel_db": (B,)} of sounds; lower is nearer."""
+    seen = as_file(seen.detach().cpu(), model.media)
+    if model.rate is None:
+        return {"again_db": again_db(seen, wanted)}
+    length = min(seen.shape[-1], wanted.shape[-1])
+    return {"log_mel_db": log_mel_distance(wanted[..., :length], seen[..., :length], model.rate)}
 
 
 def method_of(model: Writer, preset: str) -> WriterInversion:
