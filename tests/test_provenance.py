@@ -19,7 +19,7 @@ def events(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.append("read")
         return float(len(seen))
 
-    monkeypatch.setattr(torch.cuda, "synchronize", lambda *device: seen.append("synchronised"))
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: seen.append(f"synchronised {device}"))
     monkeypatch.setattr(provenance, "time", SimpleNamespace(perf_counter=read))
     return seen
 
@@ -36,5 +36,5 @@ def test_a_cpu_has_nothing_to_wait_for(events: list[str]) -> None:
 
 
 def test_an_accelerator_is_waited_for_before_the_clock_is_read(events: list[str]) -> None:
-    assert [provenance.clock(torch.device("cuda")) for _ in range(2)] == [2, 4]
-    assert events == ["synchronised", "read"] * 2
+    assert [provenance.clock(torch.device("cuda:1")) for _ in range(2)] == [2, 4]
+    assert events == ["synchronised cuda:1", "read"] * 2

@@ -24,7 +24,9 @@ def versions() -> dict[str, str]:
 
 def clock(device: torch.device) -> float:
     """Seconds of a clock, read when the device has done all that it was asked."""
-    if device.type != "cpu":
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type != "cpu":
         getattr(torch, device.type).synchronize()
     return time.perf_counter()
 
