@@ -93,6 +93,7 @@ def save(thing: Inversion | Fitted, folder: str | Path, *, overwrite: bool = Fal
     about["content"] = _split(asdict(thing.cpu() if isinstance(thing, Inversion) else thing), "", tensors)
     with new_folder(folder, overwrite=overwrite) as side:
         save_file({name: t.contiguous().clone() for name, t in tensors.items()}, side / "tensors.safetensors")
+        (side / "tensors.safetensors").chmod(0o644)  # as its neighbours; safetensors lets the owner alone read it
         (side / "about.json").write_text(json.dumps(about, indent=1, ensure_ascii=False))
     return Path(folder)
 

@@ -46,3 +46,5 @@ def test_bad_input_is_told_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixtu
         Size(seeds=1)
     with pytest.raises(ObvertError, match="need 2 targets or more"):
         scorecard([], ["one"], judges=[])
+    with pytest.raises(ObvertError, match="need texts of a word or more"):
+        scorecard([], ["one", " "], judges=[])

@@ -43,10 +43,10 @@ class Options(ModelOptions):
     steps: int | None = None
     """Of the search; the preset's when not told."""
     parametrisation: str = ""
-    """What stands for the medium, another than the preset's: free, fourier, phase, multi-resolution, waveform, stft,
-    latent:MODEL for those of an autoencoder, or spoken:MODEL for what a synthesiser says."""
+    """What stands for the medium, another than the preset's: free, pixels, fourier, phase, multi-resolution,
+    coarse-to-fine, waveform, stft, latent:MODEL for those of an autoencoder, or spoken:MODEL for what a synthesiser says."""
     ask: str = ""
-    """Instruction to a reader: how captions begin, or LANGUAGE/TASK of a recogniser."""
+    """Instruction to a reader: how captions begin, a question, or LANGUAGE/TASK of a recogniser."""
     seconds: float | None = None
     """Length of a sound that is searched for; the model's whole window when not told. About as long as it takes to say is best:
     what is left of a longer one is filled with something else."""
@@ -109,8 +109,8 @@ def run(argv: Sequence[str]) -> int:
     for i, data in enumerate(inversion.features.cpu()):
         save(Medium(kind=model.media, data=data, rate=model.rate), options.out / f"{i + 1}")
     write(page, options.out)
-    brief = isinstance(model, Reader) and not options.json
-    show(reading.brief(found) if brief else found, as_json=options.json)
+    brief = reading.brief if isinstance(model, Reader) else writing.brief
+    show(found if options.json else brief(found), as_json=options.json)
     say(f"report: {options.out / 'report.html'}", options.json)
     return int((inversion.status == int(Status.NON_FINITE)).any())
 

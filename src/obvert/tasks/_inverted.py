@@ -40,7 +40,7 @@ def quality(recorded: Tensor, found: Tensor, rate: int, *, bounds: bool = False)
         found: (B, 1, S').
         rate: samples a second of both.
         bounds: tell beside PESQ and STOI what they are to be read between: noise as loud as the recording (`pesq_floor`), and
-            the recording heard through its log-mel (`pesq_ceiling`).
+            the recording heard through its log-mel (`pesq_ceiling`), both over its whole length.
 
     Returns:
         A row a sound: `pesq`, `stoi`, `log_mel_db`; None where a measure is not defined, or, with a warning, not installed.
@@ -49,7 +49,7 @@ def quality(recorded: Tensor, found: Tensor, rate: int, *, bounds: bool = False)
     one, other = recorded[..., :length], as_file(found.detach().cpu(), "sound")[..., :length]
     try:
         told = sound_quality(one, other, rate)
-        limits = bounds_of_quality(one, rate) if bounds else {}
+        limits = bounds_of_quality(recorded, rate) if bounds else {}
     except ObvertError as error:
         warnings.warn(f"sounds are compared by their log-mel alone: {error}", stacklevel=2)
         told, limits = {"log_mel_db": log_mel_distance(one, other, rate)}, {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from obvert.core import Card, DualEncoder, ObvertError, Reader
 from obvert.hub import ZOO, zoo
+from obvert.io import PictureError
 from obvert.media import files, read
 from obvert.metrics.meaning import TextModel
 from obvert.models import load_dual, load_reader
@@ -72,7 +74,7 @@ def check(model: Reader, judges: Judges) -> None:
         if other.rate != model.rate:
             raise ObvertError(f"need judges at {model.rate} Hz, got {name} at {other.rate} Hz")
     if len(judges.real) == 1:
-        raise ObvertError(f"need 2 real {model.media}s or more, to tell what is usual among them, got 1")
+        raise ObvertError(f"need 2 real {model.media}s or more that can be read, to tell what is usual among them, got 1")
 
 
 def _same(one: Card, other: Card) -> bool:
@@ -122,13 +124,24 @@ def judges_of(
     eye = (EYES.get(name, "zoo/clip") if own and model.media == "picture" else "") if encoder is None else encoder
     texts = load_text_judge("" if sentences == "minilm" else sentences) if sentences else None
     given = files(real, model.media) if real else recordings()[TARGETS:] if own and model.media == "sound" else []
-    media = [read(path, model).data for path in given] or (real_scenes() if own else [])
+    media = legible(given, model) or (real_scenes() if own and not real else [])
     if model.media == "picture":
         height, width = model.medium.shape[1:]
         media = [fit(picture, (height, width)) for picture in media]
     judges = Judges(readers=loaded, encoder=load_dual(eye) if eye else None, sentences=texts, real=media)
     check(model, judges)
     return judges
+
+
+def legible(paths: Sequence[Path], model: Reader) -> list[Tensor]:
+    """What files hold; one that cannot be read is left out, with a warning."""
+    found = []
+    for path in paths:
+        try:
+            found.append(read(path, model).data)
+        except (PictureError, ObvertError) as error:
+            warnings.warn(f"{path} is left out: {error}", stacklevel=3)
+    return found
 
 
 def real_scenes(count: int = 256) -> list[Tensor]:

@@ -6,7 +6,6 @@ names it is given. None of them is part of the loss.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,12 @@ import torch
 from torch import Tensor
 
 from obvert.core import DualEncoder, Inversion, ObvertError, Reader
-from obvert.io import PictureError
-from obvert.media import files, read
+from obvert.media import files
 from obvert.metrics import rank_of
 from obvert.tasks import reading
 from obvert.tasks._fit import fit
 from obvert.tasks._inverted import as_file
-from obvert.tasks._judges import Judges
+from obvert.tasks._judges import Judges, legible
 from obvert.zoo.depict import depict
 from obvert.zoo.exam import pictures
 
@@ -99,12 +97,7 @@ def real_pictures(folder: Path, model: Reader, concepts: Sequence[str]) -> list[
         own = [folder]
     found = []
     for place in own:
-        some = []
-        for path in files(place, "picture"):
-            try:
-                some.append(fit(read(path, model).data, _size(model)))
-            except (PictureError, ObvertError) as error:
-                warnings.warn(f"{path} is left out: {error}", stacklevel=2)
+        some = [fit(picture, _size(model)) for picture in legible(files(place, "picture"), model)]
         if not some:
             raise ObvertError(f"need a picture that can be read in {place}, got none")
         found.append(torch.stack(some))

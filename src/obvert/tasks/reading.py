@@ -175,11 +175,16 @@ NOTE = (
     "meaning: cosine of as file and target, as sentences. clip score: of an independent dual encoder, 0 to 2.5. distance: to the "
     "nearest real medium by statistics, 1 being usual among real ones. slope: exponent of the power spectrum, about -2 for "
     "natural media and 0 for noise. residual: mean difference of what was searched from what the network is given of the file, "
-    "near 0 for what a file can hold."
+    "near 0 for what a file can hold. named, top1, top5: what the dual encoder takes the picture for, and whether the target is "
+    "first, or among the first five. pesq, stoi, log mel db: against the recording, between floor (noise as loud) and ceiling "
+    "(the recording through its log-mel)."
 )
 
 
-BRIEF = ("task", "target", "reads", "as_file", "match", "transfer", "named", "top1", "clip_score", "distance", "error", "status")
+BRIEF = (
+    *("task", "target", "reads", "as_file", "match", "transfer", "named", "top1", "clip_score", "pesq", "stoi", "distance"),
+    *("error", "status"),
+)
 """What a terminal has room for."""
 
 

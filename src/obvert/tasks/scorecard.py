@@ -78,11 +78,13 @@ def scorecard(
         The report.
 
     Raises:
-        ObvertError: for fewer than 2 texts.
+        ObvertError: for fewer than 2 texts, or an empty one.
     """
     size = size or Size()
     if len(texts) < 2:
         raise ObvertError(f"need 2 targets or more to tell seeds from targets, got {len(texts)}")
+    if any(not text.strip() for text in texts):
+        raise ObvertError(f"need texts of a word or more, got {list(texts)}")
     rows: list[dict[str, Any]] = []
     gallery: list[GalleryRow] = []
     for model, others in zip(models, judges, strict=True):

@@ -63,6 +63,14 @@ def rows(
     return found
 
 
+BRIEF = ("target", "again_db", "pesq", "stoi", "log_mel_db", "legibility", "nearest", "cycle", "error", "status")
+
+
+def brief(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows for a terminal: the page and the JSON tell all."""
+    return [{key: row[key] for key in BRIEF if key in row} | {"nearest": row["nearest"][:32]} for row in found]
+
+
 def _text(inversion: Inversion, i: int) -> str:
     return inversion.texts[i] if inversion.texts else ""
 
