@@ -173,13 +173,6 @@ def test_near_the_floor_of_noise_the_rate_rule_goes_on_until_all_stands_still() 
     assert longer(errors).tolist() == [False, False]  # 0.97 dB over two steps
 
 
-def test_a_refused_step_stops_at_the_point_before_it() -> None:
-    found = iterate(linear(), ForwardStep(step_size=40.0), START, max_steps=9, guard=1.0, stop=ResidualRate(decibels=0.1))
-    assert torch.equal(found.x, START)
-    assert found.status.tolist() == [Status.STOPPED] * 2
-    assert found.steps.tolist() == [0, 0]
-
-
 @pytest.mark.parametrize("name", names("solvers"))
 class TestContract:
     def field(self, z: Tensor) -> Eval:
@@ -230,3 +223,9 @@ class TestContract:
 def test_settings_out_of_range_are_named(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_refused_first_step_ends_nothing() -> None:
+    steep = iterate(linear(), ForwardStep(step_size=40.0), START, max_steps=60, guard=2.0, stop=ResidualRate(decibels=0.1))
+    assert (steep.error < steep.trace[0]).all()
+    assert (steep.steps > 1).all()

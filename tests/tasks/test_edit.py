@@ -111,3 +111,8 @@ def test_what_does_not_fit_in_memory_is_drawn_by_fewer(model: Diffusion) -> None
     plain = edit(model, PICTURES, SOURCE, TARGET, method=DiffusionInversion(steps=4))
     torch.testing.assert_close(found.pictures, plain.pictures)
     torch.testing.assert_close(found.inversion.x, plain.inversion.x)
+
+
+def test_guidance_that_is_no_number_is_refused(model: Diffusion) -> None:
+    with pytest.raises(obvert.ObvertError, match="need a finite guidance, got nan"):
+        edit(model, PICTURES, SOURCE, TARGET, guidance=float("nan"))

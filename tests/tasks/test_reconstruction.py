@@ -116,7 +116,9 @@ def test_the_papers_report_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     held = {row["features"].removeprefix("toy: "): row["holds here"] for row in claims}
     assert held["gradient-free KM as published comes nearer than the encoder alone in 50 steps"] == "yes"
     assert held["five steps of Anderson come nearer than 50 of KM as published (ours)"] == "yes"
-    assert held["iterating on harms: KM, tuned, is farther at its last step than at its best"] != "yes"  # it is its inverse's way
+    assert (
+        held["iterating on harms: KM, tuned, is farther at its last step than at its best (here: beyond .1 dB)"] != "yes"
+    )  # it is its inverse's way
     stopping = next(row for row in report.rows if row["task"] == "stopping")
     assert stopping["lost"] >= -0.5
     write(report, tmp_path)

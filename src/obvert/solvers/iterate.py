@@ -102,7 +102,7 @@ def iterate(
         status = torch.where(reached, int(Status.CONVERGED), status)
         running = running & ~reached
         if stop is not None:
-            stopped = running & stop(trace[: k + 1])
+            stopped = running & taken & stop(trace[: k + 1])  # a refused step has gained nothing yet
             status = torch.where(stopped, int(Status.STOPPED), status)
             running = running & ~stopped
             x = torch.where(stopped.view(wide), last.direction, x)

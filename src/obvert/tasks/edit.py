@@ -2,7 +2,7 @@
 
 What the captions share stays, as far as the inversion is exact: drawn under its own caption again, the picture comes
 back. Guidance towards the new caption moves more than that; with a mask, what lies outside it is put back after every
-step, from the walk under the old caption, and at the end from the picture itself.
+step, from the walk under the old caption, and at the end from the latents of the picture itself.
 
 References:
     | Prompt-to-Prompt Image Editing with Cross-Attention Control (Hertz et al., 2022), for editing real pictures so
@@ -13,6 +13,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -74,7 +75,7 @@ def edit(
         The edited pictures and what is known of them.
 
     Raises:
-        ObvertError: for captions or masks that do not fit the pictures.
+        ObvertError: for captions or masks that do not fit the pictures, or guidance that is no number.
     """
     count = len(pictures)
     if len(source_captions) != count or len(target_captions) != count:
@@ -85,6 +86,8 @@ def edit(
         raise ObvertError(f"need masks of shape {(count, 1, *pictures.shape[2:])}, got {tuple(masks.shape)}")
     if masks is None and keep_background:
         raise ObvertError("need masks to keep the background, got none")
+    if not math.isfinite(guidance):
+        raise ObvertError(f"need a finite guidance, got {guidance}")
     method = method or DiffusionInversion(solver=ForwardStep(step_size=1.0))
     encoded, _ = by_batches(
         lambda rows, done, total: model.autoencoder.encode(pictures[rows]), count, method.batch, what="pictures", stacklevel=3
