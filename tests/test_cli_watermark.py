@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -13,7 +14,9 @@ import torch
 from PIL import Image
 
 from obvert.cli import main
+from obvert.commands._watermark import WatermarkOptions
 from obvert.core import Autoencoder, Card, Diffusion, Schedule
+from obvert.tasks._watermark_tools import decoder_inversion, drawing
 
 LIMIT = 8.0
 
@@ -104,3 +107,28 @@ def test_what_is_wrong_is_said_and_nothing_is_left(
     assert main(["watermark", *(places.get(arg, arg) for arg in argv)]) == 2
     assert said in capsys.readouterr().err.strip().splitlines()[-1]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["wide.png"]
+
+
+def test_the_command_that_embedding_names_finds_the_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["--scheme", "gaussian-shading", "--copies-channel", "3", "--steps", "2"]
+    assert main(["watermark", "embed", "--caption", "a ring", "--key", "7", "--out", str(tmp_path / "out"), *argv]) == 0
+    said = next(line for line in capsys.readouterr().err.splitlines() if "finds them" in line)
+    assert "--key KEY --scheme gaussian-shading --steps 2 --copies-channel 3 PICTURE..." in said
+    command = said.split("obvert ")[1].removesuffix(" finds them").replace("KEY", "7")
+    words = command.replace("PICTURE...", str(tmp_path / "out" / "0.png")).split()
+    assert main([*words, "--by", "encoder", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["watermarked"]
+
+
+def test_pictures_that_do_not_fit_in_memory_are_drawn_and_encoded_by_fewer() -> None:
+    def scarce(x: torch.Tensor) -> torch.Tensor:
+        if len(x) > 1:
+            raise torch.OutOfMemoryError("no")
+        return x
+
+    model = replace(WatermarkOptions().pipeline(), autoencoder=Autoencoder.from_functions(scarce, scarce, bounds=(-9, 9)))
+    noise = torch.linspace(-1, 1, 2 * 3 * 16 * 16).view(2, 3, 16, 16)
+    with pytest.warns(UserWarning, match="out of memory; going on with 1 pictures at once"):
+        drawn = drawing(model, 2, 1.0)(["a", "b"], noise)
+    with pytest.warns(UserWarning, match="out of memory; going on with 1 pictures at once"):
+        assert torch.equal(decoder_inversion(model, "encoder")(drawn), drawn)

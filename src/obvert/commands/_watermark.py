@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -33,6 +34,14 @@ class WatermarkOptions(ModelOptions):
     def described(self) -> dict[str, Any]:
         """The scheme and its settings, as JSON takes them."""
         return {"scheme": self.scheme, **asdict(self.watermark())}  # type: ignore[call-overload]
+
+    def told(self) -> str:
+        """The options that who looks for a key has to give too: those of model, scheme and walk that are not the usual ones."""
+        usual, scheme = WatermarkOptions(), self.watermark()
+        plain: dict[str, Any] = asdict(type(scheme)())  # type: ignore[call-overload]
+        said = {name: getattr(self, name) for name in ("model", "scheme", "steps") if getattr(self, name) != getattr(usual, name)}
+        said |= {name: value for name, value in asdict(scheme).items() if value != plain[name]}  # type: ignore[call-overload]
+        return "".join(f" --{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in said.items())
 
     def pipeline(self) -> Diffusion:
         """Load the model."""

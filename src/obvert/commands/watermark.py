@@ -30,7 +30,7 @@ class Embed(WatermarkOptions):
     key: int
     """Seed of the key: the secret."""
     out: Path
-    """Folder to write: 0.png, 1.png, ..., about.json, which holds all but the key."""
+    """Folder to write: 0.png, 1.png, ..., about.json, which holds all but the key and the seed."""
     guidance: float = 3.0
     """Of the captions."""
     seed: int = 0
@@ -127,7 +127,7 @@ def embed(options: Embed, said: str) -> int:
         about |= {"steps": options.steps, "guidance": options.guidance, "shape": list(model.shape)}
         (folder / "about.json").write_text(json.dumps(about, indent=1, ensure_ascii=False, default=str))
     show(rows, as_json=options.json)
-    say(f"saved in {options.out}; obvert watermark detect --key KEY PICTURE... finds them", options.json)
+    say(f"saved in {options.out}; obvert watermark detect --key KEY{options.told()} PICTURE... finds them", options.json)
     return 0
 
 

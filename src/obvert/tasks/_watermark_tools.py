@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor
 
 from obvert.core import Diffusion, ObvertError
+from obvert.core.batches import by_batches
 from obvert.core.diffusion import sample
 from obvert.methods.decoder_inversion import DecoderInversion
 from obvert.methods.diffusion_inversion import DiffusionInversion
@@ -21,9 +23,15 @@ INVERSIONS = ("encoder", "gradient", "gradient-free")
 def drawing(model: Diffusion, steps: int, guidance: float) -> Callable[[Sequence[str], Tensor], Tensor]:
     """Captions and noise -> pictures (B, 3, H, W) in [0, 1]."""
 
-    def draw(captions: Sequence[str], noise: Tensor) -> Tensor:
+    def some(captions: Sequence[str], noise: Tensor) -> Tensor:
         latents = sample(model, captions, steps=steps, guidance=guidance, noise=noise)
         return model.autoencoder.decode(latents)
+
+    def draw(captions: Sequence[str], noise: Tensor) -> Tensor:
+        parts, _ = by_batches(
+            lambda rows, done, total: some(captions[rows], noise[rows]), len(noise), max(1, len(noise)), what="pictures"
+        )
+        return torch.cat(parts)
 
     return draw
 
@@ -31,11 +39,18 @@ def drawing(model: Diffusion, steps: int, guidance: float) -> Callable[[Sequence
 def decoder_inversion(model: Diffusion, name: str) -> Callable[[Tensor], Tensor]:
     """Pictures -> latents, by one of `INVERSIONS`; ObvertError for another name."""
     if name == "encoder":
-        return model.autoencoder.encode
+        return lambda pictures: _encoded(model, pictures)
     if name not in INVERSIONS:
         raise ObvertError(unknown("decoder inversion", name, list(INVERSIONS)))
     method = DecoderInversion() if name == "gradient-free" else GradientDecoderInversion()
     return lambda pictures: method(model.autoencoder, pictures, seed=0).x
+
+
+def _encoded(model: Diffusion, pictures: Tensor) -> Tensor:
+    parts, _ = by_batches(
+        lambda rows, done, total: model.autoencoder.encode(pictures[rows]), len(pictures), max(1, len(pictures)), what="pictures"
+    )
+    return torch.cat(parts)
 
 
 def diffusion_inversion(model: Diffusion, steps: int) -> Callable[[Tensor], Tensor]:
