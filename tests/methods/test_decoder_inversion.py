@@ -247,3 +247,29 @@ def test_the_baseline_is_pytorchs_adam() -> None:
 def test_settings_out_of_range_are_named(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("times", [4.0, 8.0, 30.0])
+def test_a_decoder_that_is_too_loud_is_still_undone_and_refusals_from_first_to_last_are_told(times: float) -> None:
+    wide = {"bounds": (-1e3, 1e3)}
+    loud = Autoencoder.from_functions(lambda x: x, lambda z: times * z, **wide)  # type: ignore[arg-type]
+    found = obvert.DecoderInversion()(loud, PICTURES)
+    assert (found.error < found.trace[0]).all()
+    against = Autoencoder.from_functions(lambda x: -times * x, lambda z: times * z, **wide)  # type: ignore[arg-type]
+    with pytest.warns(UserWarning, match="the residual grew from the first step on"):
+        obvert.DecoderInversion(max_steps=3)(against, PICTURES)
+
+
+def test_pairs_that_do_not_fit_are_told_in_a_line() -> None:
+    half = Autoencoder.from_functions(encoder(), lambda z: decode(z)[..., ::2])
+    for method in (obvert.DecoderInversion(), obvert.GradientDecoderInversion()):
+        with pytest.raises(obvert.ObvertError, match="need an encoder and a decoder that belong together, got media of shape"):
+            method(half, PICTURES)
+    cut = Autoencoder.from_functions(encoder(), lambda z: decode(z).detach())
+    with pytest.raises(obvert.ObvertError, match="need a decoder that passes gradients, got functions"):
+        obvert.GradientDecoderInversion()(cut, PICTURES)
+    with pytest.raises(obvert.ObvertError, match="need media of picture, video, sound, got 'image'"):
+        Autoencoder.from_functions(encoder(), decode, media="image")  # type: ignore[arg-type]
+    for multiple in ((0,), 8):
+        with pytest.raises(obvert.ObvertError, match="need multiple as a tuple"):
+            Autoencoder.from_functions(encoder(), decode, multiple=multiple)  # type: ignore[arg-type]

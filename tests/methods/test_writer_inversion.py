@@ -67,7 +67,7 @@ def test_nearest_tokens_are_those_that_a_text_may_hold() -> None:
 def test_bad_input_is_told_in_a_line() -> None:
     with pytest.raises(ObvertError, match="need a writer of pictures, got flat, a writer of sounds"):
         PromptInversion()(flat_writer("sound"), torch.zeros(1, 3, 8, 8))
-    with pytest.raises(ObvertError, match="need a writer of pictures, got toy, a model that writes nothing"):
+    with pytest.raises(ObvertError, match="need a writer of pictures, got toy, a reader of pictures"):
         PromptInversion()(colour_reader(), torch.zeros(1, 3, 8, 8))
     with pytest.raises(ObvertError, match="need at most 3 tokens for flat, got 4"):
         PromptInversion(unknown="tokens", tokens=4)(flat_writer(), torch.zeros(1, 3, 8, 8))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -81,7 +81,15 @@ class Autoencoder:
 
         Returns:
             The autoencoder. Its networks run in 16 bits by autocast, since functions have no weights to convert.
+
+        Raises:
+            ObvertError: for media or multiples that there are not.
         """
+        kinds = get_args(Media)
+        if media not in kinds:
+            raise ObvertError(f"need media of {', '.join(kinds)}, got {media!r}")
+        if not isinstance(multiple, tuple) or any(not isinstance(m, int) or m < 1 for m in multiple):
+            raise ObvertError(f"need multiple as a tuple of whole numbers of 1 or more, got {multiple!r}")
         card = Card(name=name, family="functions")
 
         def at(dtype: torch.dtype) -> Autoencoder:

@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from obvert.core import Autoencoder, Eval, Field, Inversion, Progress, Solution, Solver, Status
+from obvert.core import Autoencoder, Eval, Field, Inversion, ObvertError, Progress, Solution, Solver, Status
 from obvert.core.autoencoder import stacked
 from obvert.core.batches import by_batches
 from obvert.methods._join import join, share
 from obvert.provenance import clock, versions
+from obvert.solvers.residual_rate import ROUNDING
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 GROWN = 1.1
@@ -35,7 +36,13 @@ def gap(seen: Tensor, wanted: Tensor, bounds: tuple[float, float]) -> Tensor:
 
     Returns:
         seen - wanted; 0 where the target lies at a bound and the output lies beyond it: clipping would have made them equal.
+
+    Raises:
+        ObvertError: for a decoder that gives media of another shape.
     """
+    if seen.shape != wanted.shape:
+        given, asked = tuple(seen.shape), tuple(wanted.shape)
+        raise ObvertError(f"need an encoder and a decoder that belong together, got media of shape {given} for {asked}")
     low, high = bounds
     beyond = ((wanted >= high) & (seen > high)) | ((wanted <= low) & (seen < low))
     return (seen - wanted).masked_fill(beyond, 0.0)
@@ -47,8 +54,8 @@ def encoder_field(model: Autoencoder, media: Tensor, start: Tensor) -> Field:
     @torch.no_grad()
     def evaluate(z: Tensor) -> Eval:
         seen = model.to_media(z).float()
-        direction = model.to_latents(seen.clamp(*model.bounds)).float() - start
         wrong = gap(seen, media, model.bounds)
+        direction = model.to_latents(seen.clamp(*model.bounds)).float() - start
         latent = direction.flatten(1).square().sum(1) / start.flatten(1).square().sum(1)
         return Eval(wrong.square().flatten(1).mean(1), direction, {"latent": latent}, wrong)
 
@@ -75,6 +82,8 @@ def gradient_field(model: Autoencoder, media: Tensor, *, chunk: int = 0, checkpo
             with recomputed(model.blocks() if checkpointing else ()):
                 seen = model.to_media(z)
             wrong = gap(seen.float(), wanted, model.bounds)
+            if not wrong.requires_grad:
+                raise ObvertError(f"need a decoder that passes gradients, got {model.card.name}; DecoderInversion takes none")
             (direction,) = torch.autograd.grad(wrong.square().sum(), z)
         return wrong.detach(), direction
 
@@ -179,6 +188,9 @@ def mismatch(solution: Solution) -> bool:
     """Whether, for most samples, the error grew from the first step on: the two halves do not belong together."""
     first, later = solution.trace[0], solution.trace[1:]
     grew = (later > GROWN * first).all(0) | (solution.status == Status.NON_FINITE)
+    refused = (later == first).all(0) & (solution.status != Status.CONVERGED)  # each step raised it beyond the guard
+    grew |= refused & (solution.terms.get("latent", first) > 0)
+    grew &= first > ROUNDING  # below it, what a file cannot hold decides
     return len(later) > 0 and bool(grew.float().mean() > 0.5)
 
 
