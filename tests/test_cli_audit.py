@@ -158,7 +158,7 @@ def test_what_is_refused_leaves_nothing(more: list[str], said: str, tmp_path: Pa
 
 
 def test_a_folder_that_is_taken_and_another_kind_of_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "file").write_text("")
+    (tmp_path / "report.json").write_text("{}")
     assert main(["audit", "zoo/clip", "--out", str(tmp_path)]) == 2
     assert "holds another run" in capsys.readouterr().err
     assert main(["audit", "zoo/vae", "--out", str(tmp_path / "new")]) == 2
