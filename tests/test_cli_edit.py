@@ -98,6 +98,12 @@ def test_other_sizes_are_cropped_and_resized_and_their_mask_with_them(
     change = pixels(tmp_path / "out" / "wide-edited.png") - pixels(tmp_path / "out" / "wide-reconstructed.png")
     assert change[:, :4].abs().max() <= 1
     assert change[:, 4:, 2].mean() > 20
+    edge = np.zeros((16, 40), np.uint8)
+    edge[:, :4] = 255
+    Image.fromarray(edge).save(tmp_path / "edge.png")
+    away = ["--mask", str(tmp_path / "edge.png"), "--out", str(tmp_path / "none")]
+    assert main([*argv, *away, str(tmp_path / "wide.png")]) == 2
+    assert "wide.png that is kept, its middle, got none there" in capsys.readouterr().err
     other = ["--mask", str(tmp_path / "wide-mask.png"), "--out", str(tmp_path / "none")]
     assert main([*argv, *other, pictures[0]]) == 2
     told = capsys.readouterr().err

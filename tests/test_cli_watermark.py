@@ -15,8 +15,11 @@ from PIL import Image
 
 from obvert.cli import main
 from obvert.commands._watermark import WatermarkOptions
+from obvert.commands.watermark import Bench
 from obvert.core import Autoencoder, Card, Diffusion, Schedule
+from obvert.core.diffusion import draw_noise
 from obvert.tasks._watermark_tools import decoder_inversion, drawing
+from obvert.watermarks.tree_ring import TreeRing
 
 LIMIT = 8.0
 
@@ -118,6 +121,15 @@ def test_the_command_that_embedding_names_finds_the_key(tmp_path: Path, capsys: 
     words = command.replace("PICTURE...", str(tmp_path / "out" / "0.png")).split()
     assert main([*words, "--by", "encoder", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["watermarked"]
+
+
+def test_no_clean_picture_starts_from_the_noise_of_a_published_key() -> None:
+    usual = Bench(out=Path("out"), captions=4, seed=2)
+    published = replace(usual, ring=TreeRing(mask="published", pattern="random"))
+    assert (usual.seeds(), published.seeds()) == (range(3), range(6, 9))
+    scheme, noises = published.watermark(), draw_noise((4, 16, 16), 4, 2)
+    assert all((scheme.p_value(noises, scheme.key((4, 16, 16), k)) > 1e-6).all() for k in published.seeds())
+    assert scheme.p_value(noises, scheme.key((4, 16, 16), 2)).min() < 1e-12  # which is why they are kept apart
 
 
 def test_pictures_that_do_not_fit_in_memory_are_drawn_and_encoded_by_fewer() -> None:

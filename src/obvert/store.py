@@ -64,8 +64,9 @@ def taken(folder: str | Path, *, overwrite: bool = False) -> None:
     from obvert.core import ObvertError
 
     path = Path(folder)
-    if path.exists() and not path.is_dir():
-        raise ObvertError(f"need a folder for the output, got {folder}, which is a file")
+    for place in (path, *path.absolute().parents):
+        if place.is_file():
+            raise ObvertError(f"need a folder for the output, got {folder if place == path else place}, which is a file")
     held = {file.name for file in path.iterdir()} if path.is_dir() else set()
     if held and not held & OWN:
         raise ObvertError(f"{folder} holds what obvert did not write; give another --out")
@@ -194,8 +195,13 @@ class Run:
     @property
     def folder(self) -> Path:
         """Where the run's files lie until it is whole; made when it is first asked for."""
-        (self._partial / "pieces").mkdir(parents=True, exist_ok=True)
-        (self._partial / "settings.json").write_text(self._key)
+        from obvert.core import ObvertError
+
+        try:
+            (self._partial / "pieces").mkdir(parents=True, exist_ok=True)
+            (self._partial / "settings.json").write_text(self._key)
+        except OSError as error:
+            raise ObvertError(f"cannot write to {self._partial}: {error.strerror}") from error
         return self._partial
 
     def piece(self, name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 import obvert
 from obvert.core import Autoencoder, Status
+from obvert.methods._latents import encoder_field
 from obvert.metrics import nmse_db, residual_db
 from obvert.models import load_autoencoder
 from obvert.registry import find
@@ -63,7 +64,7 @@ def test_past_the_bound_a_guard_keeps_what_was_reached() -> None:
     steep = toy(SPECTRUM * 2.5)
     wild = obvert.DecoderInversion(solver=ForwardStep(step_size=1.0), max_steps=20, stop=None, guard=None)
     held = obvert.DecoderInversion(solver=ForwardStep(step_size=1.0), max_steps=20, stop=None, guard=1.0)
-    with pytest.warns(UserWarning, match="residual grew from the first step on.*smaller step_size of ForwardStep, or Gradient"):
+    with pytest.warns(UserWarning, match="residual grew from the first step on.*smaller step_size of ForwardStep, or gradients"):
         assert (wild(steep, PICTURES).error > 1e-2).all()
     found = held(steep, PICTURES)
     assert (found.error < found.trace[0]).all()
@@ -141,6 +142,12 @@ class TestContract:
             found = find("methods", name)(max_steps=2)(model, PICTURES[:, :, :3, :4])
         assert found.features.shape == (3, 3, 3, 4)
         assert found.x.shape == (3, 2, 2, 2)
+
+    def test_padding_counts_for_nothing(self, name: str) -> None:
+        pictures = PICTURES[:, :, :3, :4]
+        with pytest.warns(UserWarning, match="padded"):
+            found = find("methods", name)(max_steps=3)(toy(multiple=(4, 4)), pictures)
+        torch.testing.assert_close(10 * found.error.double().log10(), residual_db(found.features, pictures), rtol=1e-3, atol=1e-3)
 
     def test_out_of_memory_halves_the_batch_and_says_so(self, name: str) -> None:
         def small(z: Tensor) -> Tensor:
@@ -258,6 +265,16 @@ def test_a_decoder_that_is_too_loud_is_still_undone_and_refusals_from_first_to_l
     against = Autoencoder.from_functions(lambda x: -times * x, lambda z: times * z, **wide)  # type: ignore[arg-type]
     with pytest.warns(UserWarning, match="the residual grew from the first step on"):
         obvert.DecoderInversion(max_steps=3)(against, PICTURES)
+
+
+def test_the_true_latents_of_a_padded_picture_stay_where_they_are() -> None:
+    model = load_autoencoder("zoo/vae")
+    true = model.encode(torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)))
+    pictures = model.decode(true)[:, :, :13, :11]
+    with torch.no_grad():
+        field = encoder_field(model, pictures, model.to_latents(model.padded(pictures)))
+    assert field(true).direction.abs().max() < 1e-4
+    assert field(true).error.max() < 1e-9
 
 
 def test_pairs_that_do_not_fit_are_told_in_a_line() -> None:

@@ -179,6 +179,11 @@ def test_figures_stay_small_and_repeat_exactly() -> None:
     assert draw(curves, keys, prefix="a") == draw(curves, keys, prefix="a")
 
 
+def test_numbers_on_an_axis_are_whole_where_they_hardly_differ() -> None:
+    block = Curves(title="t", x_label="x", y_label="y", series={"one": ([0.0, 1.0], [-58.9124, -58.9125])})
+    assert "-58.912" in draw(block, legend(block, {}), prefix="p").replace("\u2212", "-")
+
+
 def test_tick_labels_keep_their_decimals() -> None:
     curves = Curves(title="c", x_label="x", y_label="y", series={"s": ([0, 1], [0.121, 0.124])})
     assert "0.1215" in draw(curves, legend(curves, {}), prefix="a")

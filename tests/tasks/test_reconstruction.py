@@ -112,7 +112,7 @@ def test_the_papers_report_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("obvert.tasks._latent_curves.KM_GRID", [(0.3, 0.0), (1.0, 0.3)])
     report = paper.decoder_inversion(tmp_path, size=paper.Size(pictures=4, seeds=2, steps=50, captions=1, walk=2))
     claims = [row for row in report.rows if row["task"] == "claims"]
-    assert len(claims) == 5
+    assert len(claims) == 8
     held = {row["features"].removeprefix("toy: "): row["holds here"] for row in claims}
     assert held["gradient-free KM as published comes nearer than the encoder alone in 50 steps"] == "yes"
     assert held["five steps of Anderson come nearer than 50 of KM as published (ours)"] == "yes"

@@ -84,7 +84,9 @@ def run(argv: Sequence[str]) -> int:
     names, model = named(options.pictures), options.pipeline()
     size = native_size(model)
     pictures = torch.stack([fit(picture, size, str(path)) for picture, path in zip(read, options.pictures, strict=True)])
-    masks = None if mask is None else torch.stack([_mask_of(mask, picture, size) for picture in read])
+    masks = None
+    if mask is not None:
+        masks = torch.stack([_mask_of(mask, x, size, str(path)) for x, path in zip(read, options.pictures, strict=True)])
     found: list[Edited] = []
     with bars(options.json) as bar:
         for i in range(0, len(pictures), FEW):
@@ -123,11 +125,14 @@ def read_mask(path: Path) -> Tensor:
     return mask
 
 
-def _mask_of(mask: Tensor, picture: Tensor, size: tuple[int, int]) -> Tensor:
+def _mask_of(mask: Tensor, picture: Tensor, size: tuple[int, int], name: str) -> Tensor:
     """The mask, cropped and resized as its picture was."""
     if tuple(mask.shape[1:]) == size:
         return mask
     if mask.shape[1:] == picture.shape[1:]:
-        return fit(mask, size, nearest=True)
+        inside = fit(mask, size, nearest=True)
+        if not inside.any():
+            raise ObvertError(f"need a mask with white in the part of {name} that is kept, its middle, got none there")
+        return inside
     sizes = [f"{width} x {height}" for height, width in (picture.shape[1:], size, mask.shape[1:])]
     raise ObvertError(f"need a mask as large as the picture, {sizes[0]}, or as the model draws, {sizes[1]}, got {sizes[2]}")

@@ -64,7 +64,7 @@ class Bench(WatermarkOptions):
     out: Path
     """Folder to write: report.html, report.json, report.md."""
     keys: int = 3
-    """Keys 0, 1, ... that are told apart."""
+    """Keys 0, 1, ... that are told apart; of the published mask, those that follow the seeds of the noises."""
     captions: int = 100
     """Captions drawn, of scenes that no training saw; with --texts, the first so many lines."""
     texts: Path | None = None
@@ -83,6 +83,12 @@ class Bench(WatermarkOptions):
     """Replace what the folder holds."""
     json: bool = False
     """Print the rows as JSON."""
+
+    def seeds(self) -> range:
+        """Of the keys. Published ones are taken from noise of torch's own seeds: none may be that of a clean picture."""
+        own = self.scheme == "tree-ring" and self.ring.mask == "published"
+        first = self.seed + self.captions if own else 0
+        return range(first, first + self.keys)
 
 
 def run(argv: Sequence[str]) -> int:
@@ -182,7 +188,7 @@ def bench(options: Bench, said: str) -> int:
             watermark,
             captions,
             given,
-            keys=range(options.keys),
+            keys=options.seeds(),
             attacks=attacks,
             batch=options.batch,
             seed=options.seed,

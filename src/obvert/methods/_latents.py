@@ -23,39 +23,46 @@ PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat
 GROWN = 1.1
 """Times the first error, above which an error has grown; what stands still at the floor of rounding has not."""
 Search = Callable[[Autoencoder, Tensor, Progress | None], Solution]
-"""An autoencoder, media within its bounds, progress -> the solution of that batch."""
+"""An autoencoder, media within its bounds, of any size, progress -> the solution of that batch."""
 
 
-def gap(seen: Tensor, wanted: Tensor, bounds: tuple[float, float]) -> Tensor:
+def gap(model: Autoencoder, seen: Tensor, wanted: Tensor) -> Tensor:
     """What is wrong with what a decoder gives, before clipping, where the target may have been clipped.
 
     Args:
-        seen: (B, C, ...) the decoder's output, not clipped.
+        model: whose bounds and sizes these are.
+        seen: (B, C, ...) the decoder's output, not clipped; as large as the target padded.
         wanted: (B, C, ...) the target, within the bounds.
-        bounds: of media.
 
     Returns:
-        seen - wanted; 0 where the target lies at a bound and the output lies beyond it: clipping would have made them equal.
+        seen - wanted, as large as the target: what was padded counts for nothing. 0 where the target lies at a bound and the
+        output lies beyond it: clipping would have made them equal.
 
     Raises:
         ObvertError: for a decoder that gives media of another shape.
     """
-    if seen.shape != wanted.shape:
-        given, asked = tuple(seen.shape), tuple(wanted.shape)
+    if seen.shape != (whole := model.padded(wanted)).shape:
+        given, asked = tuple(seen.shape), tuple(whole.shape)
         raise ObvertError(f"need an encoder and a decoder that belong together, got media of shape {given} for {asked}")
-    low, high = bounds
+    seen, (low, high) = cropped(seen, wanted), model.bounds
     beyond = ((wanted >= high) & (seen > high)) | ((wanted <= low) & (seen < low))
     return (seen - wanted).masked_fill(beyond, 0.0)
 
 
+def cropped(media: Tensor, like: Tensor) -> Tensor:
+    """The beginning of media along each axis but the first, as large as other media."""
+    return media[(slice(None), *map(slice, like.shape[1:]))]
+
+
 def encoder_field(model: Autoencoder, media: Tensor, start: Tensor) -> Field:
     """T(z) = E(D(z)) - E(x): no gradient anywhere. The error is the mean squared error of the picture, which comes free."""
+    # What is padded for E is padded anew after D: the true latents know nothing of padding, and only so stay where they are.
 
     @torch.no_grad()
     def evaluate(z: Tensor) -> Eval:
         seen = model.to_media(z).float()
-        wrong = gap(seen, media, model.bounds)
-        direction = model.to_latents(seen.clamp(*model.bounds)).float() - start
+        wrong = gap(model, seen, media)
+        direction = model.to_latents(model.padded(cropped(seen, media).clamp(*model.bounds))).float() - start
         latent = direction.flatten(1).square().sum(1) / start.flatten(1).square().sum(1)
         return Eval(wrong.square().flatten(1).mean(1), direction, {"latent": latent}, wrong)
 
@@ -81,7 +88,7 @@ def gradient_field(model: Autoencoder, media: Tensor, *, chunk: int = 0, checkpo
             z = z.detach().requires_grad_()
             with recomputed(model.blocks() if checkpointing else ()):
                 seen = model.to_media(z)
-            wrong = gap(seen.float(), wanted, model.bounds)
+            wrong = gap(model, seen.float(), wanted)
             if not wrong.requires_grad:
                 raise ObvertError(f"need a decoder that passes gradients, got {model.card.name}; DecoderInversion takes none")
             (direction,) = torch.autograd.grad(wrong.square().sum(), z)
@@ -148,13 +155,14 @@ def invert_decoder(
     began = clock(model.device)
     given = stacked(media)
     whole = model.batch(model.padded(given))
+    ready = cropped(whole, given)
     if whole.shape != given.shape:
         sizes = " x ".join(map(str, whole.shape[2:]))
         warnings.warn(f"{model.card.name} takes sizes in multiples of {model.multiple}: padded to {sizes}", stacklevel=4)
     running = model.cast(PRECISIONS[precision])
     parts, batch = by_batches(
-        lambda rows, done, total: search(running, whole[rows], share(progress, done, total)),
-        len(whole),
+        lambda rows, done, total: search(running, ready[rows], share(progress, done, total)),
+        len(ready),
         batch,
         what=f"{model.media}s",
         instead="try precision='fp16'",
@@ -171,7 +179,7 @@ def invert_decoder(
         seconds=clock(model.device) - began,
         versions=versions(),
         solution=solution,
-        features=seen[tuple(slice(size) for size in given.shape)],
+        features=cropped(seen, given),
     )
 
 

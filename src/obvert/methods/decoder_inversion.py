@@ -93,14 +93,14 @@ class DecoderInversion(Method):
         if self.max_steps > 1 and mismatch(found.solution):
             warnings.warn(
                 f"the residual grew from the first step on: the encoder of {model.card.name} hardly matches its decoder; "
-                f"try {shorter(self.solver)}GradientDecoderInversion, which only starts from what the encoder gives",
+                f"try {shorter(self.solver)}gradients (GradientDecoderInversion, --gradient), which only start from it",
                 stacklevel=2,
             )
         return found
 
     def _search(self, model: Autoencoder, media: Tensor, progress: Progress | None) -> Solution:
         with torch.no_grad():
-            start = model.to_latents(media).float()
+            start = model.to_latents(model.padded(media)).float()
         by_encoder, by_gradient = encoder_field(model, media, start), gradient_field(model, media)
         step = -1
 

@@ -88,7 +88,7 @@ class GradientDecoderInversion(Method):
 
     def _search(self, model: Autoencoder, media: Tensor, progress: Progress | None) -> Solution:
         with torch.no_grad():
-            start = model.to_latents(media).float()
+            start = model.to_latents(model.padded(media)).float()
         eps = 1e-8 if self.precision == "fp32" else 1e-4
         fixed = self.schedule == "fixed" or not self.max_steps
         return iterate(

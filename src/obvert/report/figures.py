@@ -79,7 +79,15 @@ def draw(block: Curves | Histograms, keys: list[Key], *, prefix: str) -> str:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "obvert", "font.size": 8.5, "axes.formatter.limits": (-3, 5)}):
+    with rc_context(
+        {
+            "svg.fonttype": "none",
+            "svg.hashsalt": "obvert",
+            "font.size": 8.5,
+            "axes.formatter.limits": (-3, 5),
+            "axes.formatter.useoffset": False,
+        }
+    ):
         figure = Figure(figsize=(5, 2.7), layout="constrained")
         axes = figure.add_subplot()
         if isinstance(block, Curves):

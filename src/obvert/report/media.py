@@ -13,6 +13,8 @@ from obvert.report.figures import LOSSLESS, SIDE, data_uri
 
 SECONDS = 6.0
 """What a page holds of a sound."""
+USUAL = 44100
+"""Samples a second where that is not known."""
 FRAMES = 64
 """What a page holds of a video."""
 
@@ -53,8 +55,16 @@ def sound_uri(picture: Any) -> str:
     return _uri("audio/wav", encode(_cut(picture)))
 
 
+def axes_of(picture: Any) -> str:
+    """How far the axes of a sound's spectrogram go; "" for what has none."""
+    if not isinstance(picture, Medium) or picture.kind != "sound":
+        return ""
+    rate = picture.rate or USUAL
+    return f"0 to {_cut(picture).data.shape[-1] / rate:.3g} s, 0 to {rate / 2000:g} kHz"
+
+
 def _cut(sound: Medium) -> Medium:
-    return replace(sound, data=sound.data[:, : round(SECONDS * (sound.rate or 44100))])
+    return replace(sound, data=sound.data[:, : round(SECONDS * (sound.rate or USUAL))])
 
 
 def _uri(kind: str, content: bytes) -> str:

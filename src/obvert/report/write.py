@@ -124,7 +124,7 @@ def to_html(report: Report) -> str:
     from markupsafe import Markup
 
     from obvert.report.figures import draw, legend
-    from obvert.report.media import image_uri, sound_uri
+    from obvert.report.media import axes_of, image_uri, sound_uri
 
     colours: dict[str, int] = {}
     blocks = []
@@ -136,7 +136,7 @@ def to_html(report: Report) -> str:
             parts["svg"] = Markup(draw(block, parts["keys"], prefix=parts["id"]))
         blocks.append(parts)
     given = {"report": report, "blocks": blocks, "meta": _plain(report.meta), "dash": DASH}
-    return _template().render(given, image_uri=image_uri, sound_uri=sound_uri) + "\n"
+    return _template().render(given, image_uri=image_uri, sound_uri=sound_uri, axes_of=axes_of) + "\n"
 
 
 @cache

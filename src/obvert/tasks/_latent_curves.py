@@ -91,7 +91,7 @@ def contestants(steps: int, device: torch.device) -> dict[str, Any]:
 
     Args:
         steps: of each.
-        device: where they will run; one that emulates bf16 takes only the first ten steps in it, each nine times as long.
+        device: where they will run; one that emulates bf16 takes only the first ten steps in 16 bits, each nine times as long.
 
     Returns:
         Methods by name.
@@ -101,19 +101,22 @@ def contestants(steps: int, device: torch.device) -> dict[str, Any]:
         return DecoderInversion(solver=solver, max_steps=min(steps, most), stop=None, precision=precision)
 
     horizon = min(steps, 100)
-    in_bf16 = steps if computes_bf16(device) else 10
+    halved = steps if computes_bf16(device) else 10
+    in_16 = {}
+    for kind in ("bf16", "fp16"):
+        in_16[f"Anderson, {kind}"] = free(Anderson(), kind, halved)
+        in_16[f"Adam variant, {kind}"] = free(ScheduledAdam(horizon=horizon, eps=1e-4), kind, halved)  # eps as published
     return {
         "Anderson": free(Anderson()),
-        "Anderson, bf16": free(Anderson(), "bf16", in_bf16),
         "Anderson by pixels": free(Anderson(pixels=True)),
         "forward step": free(ForwardStep()),
         "KM, published": free(InertialKM()),
         "Adam variant, published": free(ScheduledAdam(horizon=horizon)),
-        "Adam variant, bf16": free(ScheduledAdam(horizon=horizon, eps=1e-4), "bf16", in_bf16),  # the eps published for 16 bits
         "hybrid": free(Hybrid()),
         "GN-secant": free(GNSecant()),
         "gradient, lr .1 scheduled": GradientDecoderInversion(max_steps=min(steps, 50)),
         "gradient, lr .01 fixed": GradientDecoderInversion(lr=0.01, schedule="fixed", max_steps=steps),
+        **in_16,
     }
 
 

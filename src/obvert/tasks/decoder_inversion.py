@@ -185,7 +185,7 @@ def figure(model: Autoencoder, curves: dict[str, Curve], pictures: int) -> Curve
         y_label="NMSE (dB)",
         log_x=True,
         series={
-            c.name: ([float(k + 1) for k in range(len(c.nmse))], c.mean.tolist()) for c in curves.values() if "bf16" not in c.name
+            c.name: ([float(k + 1) for k in range(len(c.nmse))], c.mean.tolist()) for c in curves.values() if "16" not in c.name
         },
         note=f"Means over {pictures} scenes of the first seed, 8-bit pictures.",
     )
@@ -200,6 +200,8 @@ def judge(rows: list[dict[str, Any]]) -> list[Claim]:
         def apart(one: str, other: str, measure: str, task: str = task) -> list[float]:
             return differences(rows, task, one, other, measure)
 
+        in_16 = [r for r in rows if r["task"] == task and "16" in r["features"]]
+        shared = 50 if all("nmse@50" in r for r in in_16) else 10  # where 16 bits are emulated, they take ten steps
         claims += [
             Claim(
                 text=f"{name}: gradient-free KM as published comes nearer than the encoder alone in 50 steps",
@@ -220,11 +222,15 @@ def judge(rows: list[dict[str, Any]]) -> list[Claim]:
                 published="-21.46@50 to -20.91@100",
                 values=[r["last"] - r["lowest"] - 0.1 for r in rows if r["task"] == task and r["features"] == "KM, tuned"],
             ),
-            Claim(
-                text=f"{name}: 16 bits (bf16) lose less than .1 dB in 5 steps of Anderson (here: beyond that)",
-                published="-20.84 against -20.82, SD 2.1",
-                values=[v - 0.1 for v in apart("Anderson, bf16", "Anderson", "nmse@5")],
-                positive=False,
+            *(
+                Claim(
+                    text=f"{name}: {kind} loses less than .1 dB in {steps} steps of {solver} (here: beyond that)",
+                    published="-20.84 against -20.82, SD 2.1, the Adam variant",
+                    values=[v - 0.1 for v in apart(f"{solver}, {kind}", whole, f"nmse@{steps}")],
+                    positive=False,
+                )
+                for kind in ("fp16", "bf16")
+                for solver, whole, steps in (("Adam variant", "Adam variant, published", shared), ("Anderson", "Anderson", 5))
             ),
             Claim(
                 text=f"{name}: five steps of Anderson come nearer than 50 of KM as published (ours)",
