@@ -3,111 +3,21 @@ torch. What is asked for and given is that of chatterbox-tts 0.1.7."""
 
 from __future__ import annotations
 
+import itertools
+import math
 import sys
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from fake_chatterbox import START, STOP, T3, TOKENS, VOICE, ChatterboxTTS, Flow, mel
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from obvert.core import ObvertError, Writer
 from obvert.models import load_writer
-
-LETTERS = ["[STOP]", "[START]", "[UNK]", "[SPACE]", "a", "b", "c", "."]
-START, STOP, TOKENS = 20, 21, 20
-
-
-class T3(nn.Module):
-    """Logits of the next speech token are a linear map of all that was told before it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.hp = SimpleNamespace(start_text_token=1, stop_text_token=0, start_speech_token=START, stop_speech_token=STOP)
-        self.text_emb, self.speech_emb = nn.Embedding(len(LETTERS), 6), nn.Embedding(22, 6)
-        self.speech_head = nn.Linear(6, 22)
-
-    def prepare_conditioning(self, cond: Any) -> Tensor:
-        cond.ready = True
-        return torch.zeros(1, 1, 6)
-
-    def embed(self, text: Tensor, speech: Tensor, guided: bool) -> Tensor:
-        assert (text == 1).sum() == (text == 0).sum() == len(text)
-        told = self.text_emb(text)
-        if guided:
-            told[1].zero_()
-        place = 1 + torch.arange(told.shape[1])[:, None] / 10
-        return torch.cat((told * place, self.speech_emb(speech)), dim=1).cumsum(1).tanh()
-
-    def forward(
-        self,
-        *,
-        t3_cond: Any,
-        text_tokens: Tensor,
-        text_token_lens: Tensor,
-        speech_tokens: Tensor,
-        speech_token_lens: Tensor,
-        training: bool = False,
-    ) -> Any:
-        assert t3_cond.ready
-        assert (text_token_lens == text_tokens.shape[1]).all()
-        assert (speech_token_lens == speech_tokens.shape[1]).all()
-        hidden = self.embed(text_tokens, speech_tokens, False)
-        return SimpleNamespace(speech_logits=self.speech_head(hidden[:, text_tokens.shape[1] :]))
-
-    @torch.inference_mode()
-    def inference(self, *, t3_cond: Any, text_tokens: Tensor, max_new_tokens: int, cfg_weight: float = 0.5) -> Tensor:
-        said = torch.full((2, 1), START)
-        for _ in range(7):
-            logits = self.speech_head(self.embed(text_tokens, said, True)[:, -1])
-            guided = logits[0] + cfg_weight * (logits[0] - logits[1])
-            said = torch.cat((said, guided.softmax(0).multinomial(1).expand(2, 1)), dim=1)
-        return torch.cat((said[:1, 1:], torch.full((1, 1), STOP)), dim=1)
-
-
-class Tokenizer:
-    def __init__(self) -> None:
-        from tokenizers import Regex, models, pre_tokenizers
-        from tokenizers import Tokenizer as Core
-
-        self.tokenizer = Core(models.WordLevel({letter: i for i, letter in enumerate(LETTERS)}, unk_token="[UNK]"))
-        self.tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
-
-    def text_to_tokens(self, text: str) -> Tensor:
-        return torch.IntTensor(self.tokenizer.encode(text).ids).unsqueeze(0)
-
-
-def listen(wavs: list[Any], max_len: int) -> tuple[Tensor, Tensor]:
-    """Speech tokens of sounds at 16 kHz: how loud each 640 samples are."""
-    rows = [(torch.as_tensor(wav).unfold(0, 640, 640).abs().mean(1) * 19).long().clamp(0, 19) for wav in wavs]
-    return torch.stack(rows)[:, :max_len], torch.tensor([min(max_len, len(row)) for row in rows])
-
-
-class S3Gen(nn.Module):
-    tokenizer = SimpleNamespace(forward=listen)
-
-    @torch.inference_mode()
-    def inference(self, speech_tokens: Tensor, ref_dict: dict[str, Any]) -> tuple[Tensor, None]:
-        assert (speech_tokens < START).all()
-        return (speech_tokens / 19).repeat_interleave(960)[None] + 0.01 * torch.randn(1), None
-
-
-class ChatterboxTTS:
-    sr = 24000
-
-    def __init__(self, voice: bool) -> None:
-        self.t3, self.s3gen, self.tokenizer = T3().eval(), S3Gen(), Tokenizer()
-        self.conds = SimpleNamespace(t3=SimpleNamespace(ready=False), gen={}) if voice else None
-        self.watermarker = SimpleNamespace(apply_watermark=lambda wav, sample_rate: 0.9 * wav)
-
-    @classmethod
-    def from_local(cls, folder: Path, device: str) -> ChatterboxTTS:
-        if "nowhere" in str(folder):
-            raise FileNotFoundError(f"no such file: {folder}\nand more")
-        return cls("mute" not in str(folder))
+from obvert.models.parts.speech_flow import mel_of
 
 
 @pytest.fixture
@@ -159,6 +69,77 @@ def test_the_error_is_the_cross_entropy_of_the_sounds_own_tokens() -> None:
     assert gradient[:, :5].abs().amin(dim=(0, 2)).min() > 0
     assert not gradient[:, 5:].any()
     assert not any(weight.requires_grad for weight in model.parameters().values())
+
+
+def walked(flow: Flow, told: Tensor, steps: int) -> Tensor:
+    """The flow as the package walks it, sample by sample, for embeddings (B, P + n, d) of tokens."""
+    rows = []
+    for one in told:
+        mu = flow.encoder_proj(flow.encoder(one[None], torch.tensor([len(one)]))[0]).mT
+        voice = flow.spk_embed_affine_layer(VOICE["embedding"] / VOICE["embedding"].norm())
+        cond = torch.zeros_like(mu)
+        cond[:, :, :4] = VOICE["prompt_feat"].mT
+        x = torch.randn(mu.shape, generator=torch.Generator().manual_seed(0))
+        times = [1 - math.cos(math.pi * k / (2 * steps)) for k in range(steps + 1)]
+        for now, then in itertools.pairwise(times):
+            at = {"x": x, "mask": torch.ones_like(x[:, :1]), "t": torch.tensor([now])}
+            with_ = flow.decoder.estimator(mu=mu, spks=voice, cond=cond, **at)
+            without = flow.decoder.estimator(mu=0 * mu, spks=0 * voice, cond=0 * cond, **at)
+            x = x + (then - now) * (1.7 * with_ - 0.7 * without)
+        rows.append(x[0, :, 4:])
+    return torch.stack(rows)
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_the_flow_is_walked_as_the_package_does_and_passes_gradients(steps: int) -> None:
+    flow = Flow().requires_grad_(False)
+    tokens = torch.tensor([[0, 7, 19], [5, 5, 2]])
+    shares = torch.nn.functional.one_hot(tokens, TOKENS).float()
+    told = flow.input_embedding(torch.cat((VOICE["prompt_token"].expand(2, -1), tokens), dim=1))
+    with torch.no_grad():
+        torch.testing.assert_close(mel_of(flow, shares, VOICE, steps=steps), walked(flow, told, steps))
+    given = (0.5 * shares + 0.5 / TOKENS).requires_grad_()
+    said = torch.cat((flow.input_embedding(VOICE["prompt_token"]).expand(2, -1, -1), given @ flow.input_embedding.weight), dim=1)
+    found = [torch.autograd.grad(m.square().sum(), given, retain_graph=True)[0]
+             for m in (mel_of(flow, given, VOICE, steps=steps), walked(flow, said, steps))]  # fmt: skip
+    torch.testing.assert_close(*found)
+    assert found[0].abs().amax(2).min() > 0
+
+
+@pytest.mark.usefixtures("package")
+def test_by_mel_the_error_is_that_of_what_the_flow_is_told() -> None:
+    model, truth, flow = read("chatterbox:folder@mel"), T3().eval(), Flow()
+    sound = torch.rand(1, 1, 4800, generator=torch.Generator().manual_seed(0))
+    ids = model.tokens(["ab"])
+    x = model.prompt(model.embed(ids)).requires_grad_()
+    found = model.mismatch(x, sound)
+    heard = torch.tensor([[START, 9, 9, 9, 9, 9, STOP]])
+    given: Any = {"text_tokens": ids[:, :5], "text_token_lens": torch.tensor([5]), "speech_token_lens": torch.tensor([7])}
+    logits = truth(t3_cond=SimpleNamespace(ready=True), speech_tokens=heard, **given).speech_logits
+    seen = mel_of(flow, logits[:, :5, :TOKENS].softmax(-1), VOICE)
+    torch.testing.assert_close(found, (seen - mel(sound[:, 0])).abs().mean((1, 2)))
+    (gradient,) = torch.autograd.grad(found.sum(), x)
+    assert gradient[:, :5].abs().amax(dim=(0, 2)).min() > 0
+    assert model.card.name == "chatterbox:folder@mel"
+
+
+def test_the_flow_equals_that_of_the_package_itself() -> None:
+    s3gen = pytest.importorskip("chatterbox.models.s3gen.s3gen", reason="chatterbox-tts needs an environment of its own")
+    torch.manual_seed(0)
+    flow, draw = s3gen.S3Token2Mel().eval().requires_grad_(False).flow, torch.Generator().manual_seed(1)
+    voice = {
+        "prompt_token": torch.randint(0, flow.vocab_size, (1, 4), generator=draw),
+        "prompt_feat": torch.randn(1, 8, 80, generator=draw),
+        "embedding": torch.randn(1, 192, generator=draw),
+    }
+    token = torch.randint(0, flow.vocab_size, (1, 3), generator=draw)
+    noise = torch.randn(1, 80, 14, generator=torch.Generator().manual_seed(0))
+    lengths = {"token_len": torch.tensor([3]), "prompt_token_len": torch.tensor([4]), "prompt_feat_len": None}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "randn_like", lambda x: noise.clone())
+        true, _ = flow.inference(token=token, finalize=True, n_timesteps=2, **lengths, **voice)
+    shares = torch.nn.functional.one_hot(token, flow.vocab_size).float()
+    torch.testing.assert_close(mel_of(flow, shares, voice, steps=2), true)
 
 
 @pytest.mark.usefixtures("package")

@@ -5,7 +5,11 @@
 Its package, chatterbox-tts, asks for other versions of torch and diffusers than this one, so it needs an environment of its own.
 Speech tokens are drawn at random, from one seed here; the sound bears the package's watermark, as all that it generates. They
 leave no gradient from the sound: how far a prompt lies from a sound is the cross-entropy, in nats a token, of the sound's own
-speech tokens, each told those before it.
+speech tokens, each told those before it. Or, of a folder with "@mel" behind its name, the distance of mel spectrograms,
+
+    mean |mel(sound) - flow(p)|,    p_t = p(. | tokens before t, text, voice)
+
+where the flow is walked with a gradient and told, at each place, what the language model expects there.
 
 References:
     | Chatterbox TTS (Resemble AI, 2025)
@@ -26,9 +30,12 @@ from torch.nn.functional import cross_entropy
 from obvert.core import Card, ObvertError, Writer
 from obvert.models.parts.hooks import replaced
 from obvert.models.parts.speaking import SECONDS, Alphabet, build
+from obvert.models.parts.speech_flow import mel_of
 
 HEARD, TOKENS = 16000, 25
 """Samples a second that speech tokens are made of; speech tokens a second."""
+BY_MEL = "@mel"
+"""Behind a folder's name: prompts are held against mel spectrograms."""
 SPECIAL = ("[START]", "[STOP]", "[UNK]", "[PAD]", "[SEP]", "[CLS]", "[MASK]")
 
 
@@ -56,7 +63,8 @@ def load(name: str, device: torch.device, dtype: torch.dtype) -> Writer:
     """Load Chatterbox from a local folder.
 
     Args:
-        name: the folder, as ResembleAI/chatterbox has it, the voice in conds.pt, which the package reads as plain tensors.
+        name: the folder, as ResembleAI/chatterbox has it, the voice in conds.pt, which the package reads as plain tensors;
+            with "@mel" behind it, prompts are held against mel spectrograms instead of speech tokens.
         device: where it runs.
         dtype: float32.
 
@@ -77,7 +85,7 @@ def load(name: str, device: torch.device, dtype: torch.dtype) -> Writer:
     if dtype != torch.float32:
         raise ObvertError(f"need float32 for chatterbox:{name}, got {str(dtype).removeprefix('torch.')}")
     try:
-        model = ChatterboxTTS.from_local(Path(name).expanduser(), str(device))
+        model = ChatterboxTTS.from_local(Path(name.removesuffix(BY_MEL)).expanduser(), str(device))
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ObvertError(f"need the files of ResembleAI/chatterbox in {name}, got: {reason}") from error
@@ -103,7 +111,8 @@ def load(name: str, device: torch.device, dtype: torch.dtype) -> Writer:
         marked = model.watermarker.apply_watermark(sound.squeeze(0).cpu().numpy(), sample_rate=model.sr)
         return torch.from_numpy(np.asarray(marked, dtype=np.float32)).flatten().to(device)
 
-    def compare(rows: Tensor, sounds: Tensor) -> Tensor:
+    def expect(rows: Tensor, sounds: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, n, V) logits of the speech tokens of sounds, the last of them the end, and (B, n) those tokens."""
         heard = resample_poly(sounds.cpu().numpy(), HEARD // 8000, model.sr // 8000, axis=1)  # 24 to 16 kHz
         found, lengths = speech.tokenizer.forward(list(heard.astype(np.float32)), max_len=sounds.shape[1] // hop)
         tokens = torch.nn.functional.pad(found[:, : int(lengths.min())].to(device), (1, 1), value=network.hp.start_speech_token)
@@ -112,7 +121,18 @@ def load(name: str, device: torch.device, dtype: torch.dtype) -> Writer:
         with replaced(network.text_emb, lambda _: rows):
             given = {"text_tokens": places(rows), "text_token_lens": counts[0], "speech_tokens": tokens, "training": True}
             logits = network(t3_cond=voice.t3, speech_token_lens=counts[1], **given).speech_logits
-        return cross_entropy(logits[:, :-1].transpose(1, 2), tokens[:, 1:], reduction="none").mean(1)
+        return logits[:, :-1], tokens[:, 1:]
+
+    def by_tokens(rows: Tensor, sounds: Tensor) -> Tensor:
+        logits, tokens = expect(rows, sounds)
+        return cross_entropy(logits.transpose(1, 2), tokens, reduction="none").mean(1)
+
+    def by_mel(rows: Tensor, sounds: Tensor) -> Tensor:
+        logits, _ = expect(rows, sounds)
+        shares = logits[:, :-1, : speech.flow.vocab_size].softmax(-1)
+        seen, heard = mel_of(speech.flow, shares, voice.gen), speech.mel_extractor(sounds.float()).to(shares)
+        frames = min(seen.shape[2], heard.shape[2])
+        return (seen[..., :frames] - heard[..., :frames]).abs().flatten(1).mean(1)
 
     with torch.no_grad():
         network.prepare_conditioning(voice.t3)  # which it keeps
@@ -123,6 +143,6 @@ def load(name: str, device: torch.device, dtype: torch.dtype) -> Writer:
         rate=model.sr,
         hop=hop,
         speak=speak,
-        compare=compare,
+        compare=by_mel if name.endswith(BY_MEL) else by_tokens,
         parameters=lambda: {f"{n}.{k}": v for n, part in parts.items() for k, v in part.state_dict().items()},
     )
