@@ -13,7 +13,7 @@ from torch import Tensor
 
 import obvert
 from obvert.core import ObvertError, Writer
-from obvert.models import DTYPES, load_writer
+from obvert.models import DTYPES, load_diffusion, load_writer
 from obvert.registry import names
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(does not tell its spectrogram|speaks with)")
@@ -206,6 +206,13 @@ def test_in_the_zoo_the_caption_of_a_picture_beats_another() -> None:
 def test_other_models_write_nothing(name: str) -> None:
     with pytest.raises(ObvertError, match=r"need a text-to-image pipeline .* got the (dual encoder|autoencoder) zoo/"):
         load_writer(name, device="cpu")
+
+
+def test_words_that_a_text_tower_does_not_know_are_named() -> None:
+    model = load_diffusion("zoo/diffusion")
+    with pytest.warns(UserWarning, match="'a red zebra' has words that the text tower does not know; it reads: a red <unknown>"):
+        model.embed(["a red zebra", "a red circle"])
+    model.embed(["a red circle", ""])
 
 
 def test_a_pipeline_without_text_towers_is_no_writer() -> None:

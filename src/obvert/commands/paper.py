@@ -83,7 +83,7 @@ def run(argv: Sequence[str]) -> int:
     if named not in PAPERS:
         raise ObvertError(unknown("paper", str(named), list(PAPERS)))
     kind, experiments = PAPERS[named]
-    options: Any = parse(kind, argv, "paper")
+    options: Any = parse(kind, argv, f"paper {named}")
     if options.name != named:
         raise ObvertError(f"need the paper first, as in obvert paper {named} --out DIR")
     taken(options.out, overwrite=options.overwrite)

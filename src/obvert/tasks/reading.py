@@ -19,6 +19,7 @@ from obvert.methods._reading import ReaderInversion
 from obvert.methods.caption_inversion import CaptionInversion
 from obvert.methods.transcript_inversion import TranscriptInversion
 from obvert.metrics import (
+    character_error_rate,
     clip_scores,
     exact_match,
     neighbour_ratio,
@@ -43,9 +44,10 @@ def judge(model: Reader, media: Tensor, wanted: Sequence[str], judges: Judges) -
         judges: the others.
 
     Returns:
-        A row a text: `as_file` (what the model reads of the file), `match` and `word_errors` of that, `transfer` (share of the
-        independent readers that read the wanted text exactly), `transfer_words` (share of its words that they read: 1 less
-        their word error rate, 0 at least), what each reads, `meaning` (cosine of what the model reads and what is wanted, as
+        A row a text: `as_file` (what the model reads of the file), `match`, `word_errors` and `character_errors` of that,
+        `transfer` (share of the independent readers that read the wanted text exactly), `transfer_words` (share of its words
+        that they read: 1 less their word error rate, 0 at least), what each reads, `meaning` (cosine of what the model reads
+        and what is wanted, as
         sentences), `clip_score`, `distance` to real media in
         units of what is usual among them, `slope` of the power spectrum. What there is no judge for is None.
 
@@ -59,7 +61,7 @@ def judge(model: Reader, media: Tensor, wanted: Sequence[str], judges: Judges) -
     rows: list[dict[str, Any]] = []
     scores = clip_scores(judges.encoder, list(media), wanted)["clip_score"] if judges.encoder else None
     distances = distance(media, judges.real, model.rate) if judges.real else None
-    right, errors = exact_match(read, wanted), word_error_rate(read, wanted)
+    right, errors, letters = exact_match(read, wanted), word_error_rate(read, wanted), character_error_rate(read, wanted)
     agree = {name: exact_match(said, wanted) for name, said in others.items()}
     shares = {name: 1 - word_error_rate(said, wanted).clamp(max=1) for name, said in others.items()}
     slopes = spectrum_slope(media)
@@ -71,6 +73,7 @@ def judge(model: Reader, media: Tensor, wanted: Sequence[str], judges: Judges) -
                 "as_file": read[i],
                 "match": right[i].item(),
                 "word_errors": errors[i].item(),
+                "character_errors": letters[i].item(),
                 "transfer": fmean(a[i].item() for a in agree.values()) if agree else None,
                 "transfer_words": fmean(words[i].item() for words in shares.values()) if shares else None,
                 **{f"{name} reads": said[i] for name, said in others.items()},
@@ -170,8 +173,9 @@ def report(model: Reader, inversion: Inversion, found: list[dict[str, Any]], jud
 
 FOUND = "The text is what the inverted model reads at what was searched; of the file that is shown or played, see 'as file'."
 NOTE = (
-    "reads: by the inverted model, at what was searched. as file: by it, of the saved file. match, word errors: of that, against "
-    "the target. transfer: share of independent readers that read the target exactly; words: of its words that they read. "
+    "reads: by the inverted model, at what was searched. as file: by it, of the saved file. match, word errors, character "
+    "errors: of that, against the target. transfer: share of independent readers that read the target exactly; words: of its "
+    "words that they read. "
     "meaning: cosine of as file and target, as sentences. clip score: of an independent dual encoder, 0 to 2.5. distance: to the "
     "nearest real medium by statistics, 1 being usual among real ones. slope: exponent of the power spectrum, about -2 for "
     "natural media and 0 for noise. residual: mean difference of what was searched from what the network is given of the file, "

@@ -40,6 +40,12 @@ REFERENCES = {
     (Writer, "sound"): "zoo/speech-synthesiser",
 }
 PRESETS = ("naive", "regularised")
+LOOKS = {
+    True: "two seeds a target, with what the model reads where it was searched",
+    False: "what is wanted, then two seeds, with the nearest words",
+}
+Looks = list[tuple[Tensor, Sequence[str]]]
+"""Media (B, C, ...) for the page, each with what is told of it."""
 Watch = Callable[[str], Progress | None]
 
 
@@ -91,15 +97,17 @@ def scorecard(
         for preset in PRESETS:
             watch = progress(f"{model.card.name}: {preset}")
             if isinstance(model, Reader):
-                row, media = _of_reader(model, preset, texts, others, size, watch)
+                row, looks = _of_reader(model, preset, texts, others, size, watch)
             else:
-                row, media = _of_writer(model, preset, texts, others, size, watch)
+                row, looks = _of_writer(model, preset, texts, others, size, watch)
             about = {"task": "scorecard", "model": model.card.name, "preset": preset}
             rows.append(about | row | {"dual encoder": others.encoder and others.encoder.card.name})
             shown: dict[str, Any] = {
-                text: [(_shown(model, m[i]), "", None) for m in media[:2]] for i, text in enumerate(texts[:4])
+                text: [(_shown(model, media[i]), told[i], None) for media, told in looks] for i, text in enumerate(texts[:4])
             }
-            gallery.append(GalleryRow(query=f"{model.card.name}, {preset}", label="two seeds a target", results=shown))
+            gallery.append(
+                GalleryRow(query=f"{model.card.name}, {preset}", label=LOOKS[isinstance(model, Reader)], results=shown)
+            )
     own = rows[: len(PRESETS)]
     best = max(own, key=lambda row: row["reachability"] or 0.0)
     reached = best["reachability"]
@@ -134,20 +142,20 @@ NOTE = (
 
 def _of_reader(
     model: Reader, preset: str, texts: Sequence[str], judges: Judges, size: Size, watch: Progress | None
-) -> tuple[dict[str, Any], list[Tensor]]:
+) -> tuple[dict[str, Any], Looks]:
     method = replace(reading.method_of(model, preset), steps=size.steps)
     found = [method(model, texts, seed=seed, progress=watch).cpu() for seed in range(size.seeds)]
     judged = [row for one in found for row in reading.judge(model, one.features, texts, judges)]
     scores: dict[str, Any] = {"reachability": fmean(float(exact_match(one.texts, texts).mean()) for one in found)}
     for name, key in (("as file", "match"), ("distance", "distance"), ("transfer", "transfer"), ("clip score", "clip_score")):
         scores[name] = None if judged[0][key] is None else fmean(row[key] for row in judged)
-    media = [one.features for one in found]
-    return scores | {"seed spread": spread(media)}, media
+    looks: Looks = [(one.features, [f"“{text}”" for text in one.texts]) for one in found[:2]]
+    return scores | {"seed spread": spread([one.features for one in found])}, looks
 
 
 def _of_writer(
     model: Writer, preset: str, texts: Sequence[str], judges: PromptJudges, size: Size, watch: Progress | None
-) -> tuple[dict[str, Any], list[Tensor]]:
+) -> tuple[dict[str, Any], Looks]:
     wanted = reading.as_file(model.draw(list(texts)).cpu(), model.media)
     method = replace(writing.method_of(model, preset), steps=size.steps)
     found = [method(model, wanted, seed=seed, progress=watch).cpu() for seed in range(size.seeds)]
@@ -168,7 +176,11 @@ def _of_writer(
     for name in judged[0] if judged else ():
         shares = [row[name] for row in judged]
         scores[name] = None if None in shares else fmean(share for share in shares if share is not None)
-    return scores | {"seed spread": spread(media)}, media
+    looks: Looks = [(wanted, ["wanted"] * len(texts))]
+    for one in found[:2]:
+        words = method.spelled(model, one.x) or [""] * len(texts)
+        looks.append((one.features, [text[:60] for text in words]))
+    return scores | {"seed spread": spread(media)}, looks
 
 
 def spread(media: Sequence[Tensor]) -> float:

@@ -9,6 +9,7 @@ by side. A T5 has its own: its tokens follow, in places and in the vocabulary, a
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,9 +67,14 @@ class TextTower:
         return len(self.tokenizer("").input_ids) - 1
 
     def tokens(self, captions: Sequence[str]) -> Tensor:
-        """(B, length) ids of captions."""
+        """(B, length) ids of captions; words that the vocabulary lacks are named in a warning."""
         settings = {"padding": "max_length", "max_length": self.length, "truncation": True, "return_tensors": "pt"}
         ids: Tensor = self.tokenizer(list(captions), **settings).input_ids
+        unknown, ends = self.tokenizer.unk_token_id, (self.tokenizer.eos_token_id, self.tokenizer.pad_token_id)
+        for caption, row in zip(captions, ids, strict=True):
+            if unknown is not None and unknown not in ends and (row == unknown).any():
+                said = " ".join(self.spell(int(i)) for i in row if i == unknown or i not in self.tokenizer.all_special_ids)
+                warnings.warn(f"{caption!r} has words that the text tower does not know; it reads: {said}", stacklevel=3)
         return ids.to(self.network.device)
 
     def ids(self, ids: Tensor, hidden: bool = False) -> Any:
