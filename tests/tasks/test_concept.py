@@ -19,6 +19,7 @@ from obvert.methods.mimic import MIMIC
 from obvert.tasks._concept_looks import by_layer, by_prompt, pulls
 from obvert.tasks._judges import Judges, asked_too
 from obvert.tasks._mimic_contestants import real_of
+from obvert.tasks._verifier import verifier
 from obvert.tasks.concept import named, real_pictures
 
 CONCEPTS = ["a red circle", "a blue star"]
@@ -87,6 +88,29 @@ def test_what_is_refused_leaves_nothing(more: list[str], told: str, tmp_path: Pa
     assert re.search(told, said), said
     assert len([line for line in said.splitlines() if line.startswith("obvert: ")]) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_verifier_is_a_prior_and_no_judge(real: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pictures = torch.cat([real_of(concept, 4, 0) for concept in CONCEPTS])
+    for name in ("zoo/vae", "zoo/vlm-2"):
+        prior, card = verifier(name, pictures[:1], device="cpu")
+        assert card.name == name
+        x = pictures[:2].clone().requires_grad_()
+        (found,) = prior(x).values()
+        assert found[0] < 1e-3 * found[1]  # it is what is real here
+        (gradient,) = torch.autograd.grad(found.sum(), x)
+        assert gradient[1].abs().max() > 0
+    asked = ["concept", *CONCEPTS, "--version", "v1", "--steps", "1", "--real", str(real), "--out", str(tmp_path / "run")]
+    for name, told in (
+        ("zoo/vlm-2", "need judges that have no part in the loss, got zoo/vlm-2"),
+        ("zoo/siglip", "need a verifier with layers of pictures"),
+        ("zoo/vlm", "need a verifier other than the inverted model, got zoo/vlm"),
+    ):
+        assert main([*asked, "--verifier", name]) == 2
+        assert told in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    assert main([*asked, "--verifier", "zoo/vae", "--judges", "", "--encoder", "", "--json"]) == 0
+    assert "FeatureStatistics" in (tmp_path / "run" / "about.json").read_text()
 
 
 @pytest.mark.filterwarnings("default:.*does not know")

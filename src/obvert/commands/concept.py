@@ -8,19 +8,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 import tyro
 
 from obvert.commands._common import ModelOptions, bars, parse, say, show
 from obvert.commands.invert import load_model
 from obvert.core import ObvertError, Reader, Status
 from obvert.media import Medium, save
+from obvert.methods._expectations import patch_of
 from obvert.methods.mimic import MIMIC
 from obvert.report import Block, write
 from obvert.store import save as save_inversion
 from obvert.store import taken
 from obvert.tasks import concept, reading
 from obvert.tasks._concept_looks import by_layer, by_prompt, by_token
-from obvert.tasks._judges import asked_too, judges_of
+from obvert.tasks._judges import asked_too, check, judges_of
+from obvert.tasks._verifier import verifier
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,9 @@ class Options(ModelOptions):
     real: Path | None = None
     """Folder of real pictures of the concept, or with a folder of them for each concept, whose inner statistics are wanted; or
     the word scenes, to draw them for the zoo's models. Without it and --expect, every version does without those statistics."""
+    verifier: str = ""
+    """A further network, an autoencoder or a vision-language model, inside which the picture has to look like those of --real: a
+    prior at the weight that v1 published."""
     expect: bool = False
     """Without real pictures, want the inner statistics that the model has when it is told the concept in words."""
     checkpointing: bool = False
@@ -77,6 +83,8 @@ def run(argv: Sequence[str]) -> int:
         raise ObvertError('need a concept, as in obvert concept "a red star left of a blue ring" --out DIR, got none')
     if options.by_layer and options.real is None:
         raise ObvertError("need --real with --by-layer: layers are inverted towards real pictures")
+    if options.verifier and options.real is None:
+        raise ObvertError(f"need --real with --verifier {options.verifier}: its statistics are those of real pictures")
     if options.real and options.expect:
         raise ObvertError("need --real or --expect, got both: what layers are to hold comes from pictures, or from words")
     if options.by_prompt and len(options.prompt) < 2:
@@ -102,6 +110,10 @@ def run(argv: Sequence[str]) -> int:
     first = model.ask(options.prompt[0]) if options.prompt else model
     seen = asked_too(judges, model, options.prompt[0]) if options.prompt else judges
     method = replace(method, snapshots=reading.snapshots(method.settled(16).steps or 0))
+    if options.verifier:
+        prior, card = verifier(options.verifier, torch.cat(real or []), device=options.device)
+        check(model, replace(seen, readers={**seen.readers, **judges.readers}), loss=[card])
+        method = replace(method, priors=(*(method.settled(patch_of(model)).priors or ()), prior))
     with bars(options.json) as bar:
         inversion = method(model, texts, real=real, seed=options.seed, progress=bar("MIMIC")).cpu()
         save_inversion(inversion, options.out, overwrite=options.overwrite)

@@ -64,8 +64,14 @@ def asked_too(judges: Judges, model: Reader, question: str) -> Judges:
     return replace(judges, readers={name: other.ask(question) for name, other in judges.readers.items() if other.answers})
 
 
-def check(model: Reader, judges: Judges) -> None:
-    """ObvertError for a judge that is the model itself, or reads other media, or for too few real ones."""
+def check(model: Reader, judges: Judges, loss: Sequence[Card] = ()) -> None:
+    """ObvertError for a judge that is the model itself, had part in the loss, or reads other media, or for too few real ones."""
+    if any(_same(card, model.card) for card in loss):
+        raise ObvertError(f"need a verifier other than the inverted model, got {model.card.name}")
+    encoders = [] if judges.encoder is None else [judges.encoder.card]
+    for card in [other.card for other in judges.readers.values()] + encoders:
+        if any(_same(card, other) for other in loss):
+            raise ObvertError(f"need judges that have no part in the loss, got {card.name}, which has")
     for name, other in judges.readers.items():
         if _same(other.card, model.card):
             raise ObvertError(f"need a judge other than the inverted model, got {name}, which has its weights")

@@ -11,10 +11,9 @@ from torch import Tensor
 
 from obvert.core import Objective
 from obvert.methods.mimic import MIMIC, Version, variation
-from obvert.models import load_autoencoder
-from obvert.objectives.feature_statistics import FeatureStatistics
 from obvert.parametrisations.free import Free
 from obvert.parametrisations.multi_resolution import MultiResolution
+from obvert.tasks import _verifier
 from obvert.zoo.depict import depict
 from obvert.zoo.exam import pictures
 from obvert.zoo.scenes import sample
@@ -23,8 +22,6 @@ NAIVE, V1, V2, OURS = "naive", "v1", "v2", "ours"
 VERSIONS: tuple[Version, ...] = ("naive", "v1", "v2", "ours")
 PATCH = 8
 """Of the zoo's towers."""
-VERIFIER = 0.004
-"""Published weight."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,13 +76,8 @@ def ablated(steps: int) -> dict[str, Contestant]:
 @cache
 def verifier() -> Objective:
     """Statistics of a network that is no part of the model and no judge: the latents that zoo/vae makes of scenes."""
-    encode = load_autoencoder("zoo/vae").to_latents  # which passes gradients
-
-    def layers(x: Tensor) -> list[Tensor]:
-        return [encode(x).flatten(2).mT]
-
-    real = torch.stack(pictures(sample(256, seed=77)))
-    return VERIFIER * FeatureStatistics.of(layers, real)
+    prior, _ = _verifier.verifier("zoo/vae", torch.stack(pictures(sample(256, seed=77))))
+    return prior
 
 
 def real_of(concept: str, count: int, seed: int) -> Tensor:
