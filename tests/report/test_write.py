@@ -12,6 +12,7 @@ import torch
 from matplotlib.figure import Figure
 
 from obvert.report import Curves, Gallery, GalleryRow, Histograms, Report, Table, Text, write
+from obvert.report.blocks import show_interval
 from obvert.report.figures import CYCLE, _curves, data_uri, draw, legend
 
 NAN = float("nan")
@@ -177,6 +178,12 @@ def test_figures_stay_small_and_repeat_exactly() -> None:
     keys = legend(curves, {})
     assert len(draw(curves, keys, prefix="a")) < 40_000
     assert draw(curves, keys, prefix="a") == draw(curves, keys, prefix="a")
+
+
+def test_an_interval_as_wide_as_rounding_shows_no_more_digits_than_others() -> None:
+    assert show_interval((0.9999998, 1.0000001)) == "[1.000, 1.000]"
+    assert show_interval((2e-6, 3e-6)) == "[0.000002, 0.000003]"
+    assert show_interval((0.12, 0.34)) == "[0.12, 0.34]"
 
 
 def test_numbers_on_an_axis_are_whole_where_they_hardly_differ() -> None:

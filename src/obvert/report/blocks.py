@@ -231,7 +231,8 @@ def show_interval(bounds: Sequence[float] | None) -> str:
     if bounds is None or not all(_is_number(bound) and math.isfinite(bound) for bound in bounds):
         return ""
     low, high = bounds
-    decimals = min(6, max(2, -math.floor(math.log10(high - low)))) if high > low else 3
+    wide = high - low > 1e-5 * max(abs(low), abs(high))  # what is narrower is the rounding of fp32
+    decimals = min(6, max(2, -math.floor(math.log10(high - low)))) if wide else 3
     return f"[{low:.{decimals}f}, {high:.{decimals}f}]"
 
 
