@@ -191,6 +191,15 @@ def test_numbers_on_an_axis_are_whole_where_they_hardly_differ() -> None:
     assert "-58.912" in draw(block, legend(block, {}), prefix="p").replace("\u2212", "-")
 
 
+def test_there_are_no_half_steps() -> None:
+    def ticks(end: float) -> str:
+        block = Curves(title="t", x_label="x", y_label="y", series={"one": ([0.0, end], [3.0, 4.0])})
+        return draw(block, legend(block, {}), prefix="p")
+
+    assert not re.search(r">0\.\d+<", ticks(2.0))
+    assert re.search(r">0\.\d+<", ticks(1.5))
+
+
 def test_tick_labels_keep_their_decimals() -> None:
     curves = Curves(title="c", x_label="x", y_label="y", series={"s": ([0, 1], [0.121, 0.124])})
     assert "0.1215" in draw(curves, legend(curves, {}), prefix="a")

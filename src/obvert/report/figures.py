@@ -101,6 +101,8 @@ def draw(block: Curves | Histograms, keys: list[Key], *, prefix: str) -> str:
 
 
 def _curves(axes: Axes, block: Curves, keys: list[Key]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     room = max(48, 1600 // max(1, len(block.series) + 2 * len(block.bands)))
     shown = {name: np.asarray(x, dtype=float) for name, (x, _) in block.series.items()}
     log = block.log_x and any((x > 0).any() for x in shown.values())
@@ -119,6 +121,8 @@ def _curves(axes: Axes, block: Curves, keys: list[Key]) -> None:
                 low, high = (np.asarray(end, dtype=float)[keep] for end in block.bands[key.name])
                 axes.fill_between(x, low, high, color=style["color"], alpha=0.18, linewidth=0)
             axes.plot(x, y, marker="o" if len(keep) <= 12 else "", markersize=3.5, **style)
+    if shown and all((x == x.round()).all() for x in shown.values()):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # there are no half steps
     if log:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
