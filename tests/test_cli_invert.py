@@ -58,6 +58,8 @@ def test_a_picture_becomes_a_prompt(scene: str, tmp_path: Path, capsys: pytest.C
     assert row["legibility"] == pytest.approx(1, abs=1e-4)
     assert row["zoo/captioner reads"].startswith("a")
     assert obvert.open(tmp_path / "run").x.shape[:2] == (1, 3)
+    code, out, err = told(capsys, *argv, "--overwrite", "--out", str(tmp_path / "run"))
+    assert (code, "again db" in out, "legibility" in out, "report:" in err) == (0, True, True, True)
 
 
 def test_a_text_becomes_a_sound_and_a_sound_letters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,12 +74,16 @@ def test_a_text_becomes_a_sound_and_a_sound_letters(tmp_path: Path, capsys: pyte
     if importlib.util.find_spec("pesq"):
         assert row["pesq_floor"] < row["pesq_ceiling"]
     assert obvert.open(tmp_path / "heard").features.shape == (1, 1, 16_000)
+    code, out, err = told(capsys, *argv, "--overwrite", "--out", str(tmp_path / "heard"))
+    assert (code, "transfer" in out, "report:" in err) == (0, True, True)
     argv = ["--model", "zoo/speech-synthesiser", "--target", sound, "--steps", "1", "--tokens", "8"]
     code, out, _ = told(capsys, *argv, "--json", "--out", str(tmp_path / "spelt"))
     (row,) = json.loads(out)
     assert code == 0
     assert len(row["nearest"].split()) <= 8
     assert obvert.open(tmp_path / "spelt").x.shape[:2] == (1, 8)
+    code, out, err = told(capsys, *argv, "--overwrite", "--out", str(tmp_path / "spelt"))
+    assert (code, "log mel" in out, "report:" in err) == (0, True, True)
     argv = ["--target", "a red circle", "a star", "--recording", sound, "--out", str(tmp_path / "refused")]
     code, _, err = told(capsys, *argv)
     assert code == 2

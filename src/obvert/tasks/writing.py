@@ -63,7 +63,7 @@ def rows(
     return found
 
 
-BRIEF = ("target", "again_db", "pesq", "stoi", "log_mel_db", "legibility", "nearest", "cycle", "error", "status")
+BRIEF = ("task", "target", "again_db", "pesq", "stoi", "log_mel_db", "legibility", "nearest", "cycle", "error", "status")
 
 
 def brief(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
