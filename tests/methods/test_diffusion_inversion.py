@@ -94,7 +94,8 @@ def test_one_step_is_the_linear_system(prediction: str) -> None:
     zero = step(torch.zeros(3, *SHAPE))
     matrix = torch.stack([step(e) - zero for e in basis], dim=2)
     exact = torch.linalg.solve(matrix, (target.flatten(1).double() - zero)[:, :, None])[:, :, 0]
-    found = obvert.DiffusionInversion(steps=1, iterations=300, solver=Anderson(damping=0.5, ridge=1e-6), tol=1e-15)
+    whole = Anderson(damping=0.5, ridge=1e-6, memory=8)  # as many as there are unknowns
+    found = obvert.DiffusionInversion(steps=1, iterations=300, solver=whole, tol=1e-15)
     assert (off(found(model, target, CAPTIONS).x.flatten(1).double(), exact) < 1e-4).all()
 
 

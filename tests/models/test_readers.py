@@ -192,7 +192,7 @@ def test_back_comes_near(pair: tuple[Reader, readers.Truth]) -> None:
         silence = model.front(torch.zeros_like(found))
         wrong, nothing = ((x - features).abs().mean((1, 2)) for x in (again, silence))
         assert (wrong < 0.1 * nothing).all()
-        torch.testing.assert_close(model.back(features[1:2])[0], found[1], rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(model.back(features[1:2])[0], found[1], rtol=1e-4, atol=1e-3)  # phases, found by iteration
 
 
 def test_what_does_not_fit_is_told(pair: tuple[Reader, readers.Truth]) -> None:
