@@ -77,6 +77,8 @@ def test_what_is_there_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
         obvert.save(first, tmp_path / "file", overwrite=True)
     with pytest.raises(ObvertError, match="which is a file"):
         Run(tmp_path / "file" / "below" / "it", {})
+    with pytest.raises(ObvertError, match="which is a file"):
+        obvert.save(first, "/dev/null", overwrite=True)
     assert (tmp_path / "file").read_text() == "mine"
 
 

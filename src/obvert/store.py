@@ -65,7 +65,7 @@ def taken(folder: str | Path, *, overwrite: bool = False) -> None:
 
     path = Path(folder)
     for place in (path, *path.absolute().parents):
-        if place.is_file():
+        if place.exists() and not place.is_dir():
             raise ObvertError(f"need a folder for the output, got {folder if place == path else place}, which is a file")
     held = {file.name for file in path.iterdir()} if path.is_dir() else set()
     if held and not held & OWN:
@@ -219,8 +219,8 @@ class Run:
         name = self._prefix + name
         path = self._partial / "pieces" / f"{name}.safetensors"
         if not path.exists():
+            side = self.folder / "pieces" / f"{name}.part"  # asked for first: who cannot write works for nothing
             made = {key: t.contiguous().clone() for key, t in make().items()}
-            side = self.folder / "pieces" / f"{name}.part"
             save_file(made, side)
             side.replace(path)
         return load_file(path)

@@ -11,7 +11,6 @@ from torch import Tensor
 
 import obvert
 from obvert.core import Autoencoder, Status
-from obvert.methods._latents import encoder_field
 from obvert.metrics import nmse_db, residual_db
 from obvert.models import load_autoencoder
 from obvert.registry import find
@@ -265,16 +264,6 @@ def test_a_decoder_that_is_too_loud_is_still_undone_and_refusals_from_first_to_l
     against = Autoencoder.from_functions(lambda x: -times * x, lambda z: times * z, **wide)  # type: ignore[arg-type]
     with pytest.warns(UserWarning, match="the residual grew from the first step on"):
         obvert.DecoderInversion(max_steps=3)(against, PICTURES)
-
-
-def test_the_true_latents_of_a_padded_picture_stay_where_they_are() -> None:
-    model = load_autoencoder("zoo/vae")
-    true = model.encode(torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)))
-    pictures = model.decode(true)[:, :, :13, :11]
-    with torch.no_grad():
-        field = encoder_field(model, pictures, model.to_latents(model.padded(pictures)))
-    assert field(true).direction.abs().max() < 1e-4
-    assert field(true).error.max() < 1e-9
 
 
 def test_pairs_that_do_not_fit_are_told_in_a_line() -> None:

@@ -13,11 +13,12 @@ from torch import Tensor
 
 import obvert
 from obvert.cli import main
-from obvert.core import Answer, ObvertError, Reader
+from obvert.core import Answer, Card, ObvertError, Reader
 from obvert.media import Medium, save
 from obvert.methods.mimic import MIMIC
+from obvert.models import load_dual
 from obvert.tasks._concept_looks import by_layer, by_prompt, pulls
-from obvert.tasks._judges import Judges, asked_too
+from obvert.tasks._judges import Judges, asked_too, check
 from obvert.tasks._mimic_contestants import real_of
 from obvert.tasks._verifier import verifier
 from obvert.tasks.concept import named, real_pictures
@@ -110,7 +111,19 @@ def test_a_verifier_is_a_prior_and_no_judge(real: Path, tmp_path: Path, capsys: 
         assert told in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
     assert main([*asked, "--verifier", "zoo/vae", "--judges", "", "--encoder", "", "--json"]) == 0
-    assert "FeatureStatistics" in (tmp_path / "run" / "about.json").read_text()
+    assert '"features": "zoo/vae"' in (tmp_path / "run" / "about.json").read_text()
+    asked = ["concept", "a red circle", "--version", "naive", "--real", str(real), "--verifier", "zoo/vae"]
+    assert main([*asked, "--out", str(tmp_path / "no")]) == 2
+    assert "need another version with --verifier" in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()
+
+
+def test_kin_of_a_network_in_the_loss_is_no_judge(model: Reader) -> None:
+    loss = [Card(name="zoo/vlm-2", family="llava")]
+    for name in ("zoo/siglip", "zoo/vlm-2"):
+        with pytest.raises(ObvertError, match=f"need judges that have no part in the loss, got {name}, kin"):
+            check(model, Judges(encoder=replace(load_dual("zoo/siglip"), card=Card(name=name, family="x"))), loss)
+    check(model, Judges(encoder=load_dual("zoo/clip-smallgap")), loss)
 
 
 @pytest.mark.filterwarnings("default:.*does not know")

@@ -46,8 +46,8 @@ class Options(ModelOptions):
     """Folder of real pictures of the concept, or with a folder of them for each concept, whose inner statistics are wanted; or
     the word scenes, to draw them for the zoo's models. Without it and --expect, every version does without those statistics."""
     verifier: str = ""
-    """A further network, an autoencoder or a vision-language model, inside which the picture has to look like those of --real: a
-    prior at the weight that v1 published."""
+    """A further network, an autoencoder or a vision-language model, inside which the picture has to look like the mean of
+    all --real ones: a prior at the weight that v1 published."""
     expect: bool = False
     """Without real pictures, want the inner statistics that the model has when it is told the concept in words."""
     checkpointing: bool = False
@@ -85,6 +85,8 @@ def run(argv: Sequence[str]) -> int:
         raise ObvertError("need --real with --by-layer: layers are inverted towards real pictures")
     if options.verifier and options.real is None:
         raise ObvertError(f"need --real with --verifier {options.verifier}: its statistics are those of real pictures")
+    if options.verifier and options.version == "naive":
+        raise ObvertError("need another version with --verifier: naive searches the network's own numbers, not a picture")
     if options.real and options.expect:
         raise ObvertError("need --real or --expect, got both: what layers are to hold comes from pictures, or from words")
     if options.by_prompt and len(options.prompt) < 2:

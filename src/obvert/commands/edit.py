@@ -132,7 +132,7 @@ def _mask_of(mask: Tensor, picture: Tensor, size: tuple[int, int], name: str) ->
     if mask.shape[1:] == picture.shape[1:]:
         inside = fit(mask, size, nearest=True)
         if not inside.any():
-            raise ObvertError(f"need a mask with white in the part of {name} that is kept, its middle, got none there")
+            raise ObvertError(f"need a mask with white left when it is cropped and resized as {name} is, got none")
         return inside
     sizes = [f"{width} x {height}" for height, width in (picture.shape[1:], size, mask.shape[1:])]
     raise ObvertError(f"need a mask as large as the picture, {sizes[0]}, or as the model draws, {sizes[1]}, got {sizes[2]}")

@@ -183,10 +183,12 @@ class Autoencoder:
             media: (..., sizes).
 
         Returns:
-            As large or larger; the original is its beginning along every axis.
+            As large or larger; the original is its beginning along every axis, and itself where its sizes will do.
         """
         for axis, multiple in enumerate(reversed(self.multiple)):
             size = media.shape[-1 - axis]
+            if size % multiple == 0:
+                continue
             rows = torch.arange(math.ceil(size / multiple) * multiple, device=media.device).clamp(max=size - 1)
             media = media.index_select(media.ndim - 1 - axis, rows)
         return media

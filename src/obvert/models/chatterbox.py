@@ -84,13 +84,14 @@ def load(name: str, device: torch.device, dtype: torch.dtype) -> Writer:
         ) from error
     if dtype != torch.float32:
         raise ObvertError(f"need float32 for chatterbox:{name}, got {str(dtype).removeprefix('torch.')}")
+    folder = name.removesuffix(BY_MEL)
     try:
-        model = ChatterboxTTS.from_local(Path(name.removesuffix(BY_MEL)).expanduser(), str(device))
+        model = ChatterboxTTS.from_local(Path(folder).expanduser(), str(device))
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ObvertError(f"need the files of ResembleAI/chatterbox in {name}, got: {reason}") from error
+        raise ObvertError(f"need the files of ResembleAI/chatterbox in {folder}, got: {reason}") from error
     if model.conds is None:
-        raise ObvertError(f"need a voice in {name}, got no conds.pt")
+        raise ObvertError(f"need a voice in {folder}, got no conds.pt")
     network, speech = (part.requires_grad_(False) for part in (model.t3, model.s3gen))
     parts, voice, hop = {"t3": network, "s3gen": speech}, model.conds, model.sr // TOKENS
     card = Card(name=f"chatterbox:{name}", family="chatterbox", licence="MIT")

@@ -34,6 +34,13 @@ EYES = {"zoo/vlm": "zoo/siglip", "zoo/captioner-2": "zoo/siglip"}
 """Dual encoders that judge those that began with zoo/clip, the judge of the others."""
 
 
+LINES = (
+    {"zoo/clip", "zoo/vlm", "zoo/captioner-2"},
+    {"zoo/siglip", "zoo/vlm-2", "zoo/captioner"},
+)
+"""Models of the zoo that began with one tower."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Judges:
     """Who judges what was found; none of them may have been part of the loss."""
@@ -70,8 +77,11 @@ def check(model: Reader, judges: Judges, loss: Sequence[Card] = ()) -> None:
         raise ObvertError(f"need a verifier other than the inverted model, got {model.card.name}")
     encoders = [] if judges.encoder is None else [judges.encoder.card]
     for card in [other.card for other in judges.readers.values()] + encoders:
-        if any(_same(card, other) for other in loss):
-            raise ObvertError(f"need judges that have no part in the loss, got {card.name}, which has")
+        if any(_same(card, other) or _related(card, other) for other in loss):
+            raise ObvertError(
+                f"need judges that have no part in the loss, got {card.name}, kin to a network there; name others by --judges "
+                "and --encoder, or another --verifier"
+            )
     for name, other in judges.readers.items():
         if _same(other.card, model.card):
             raise ObvertError(f"need a judge other than the inverted model, got {name}, which has its weights")
@@ -86,6 +96,11 @@ def check(model: Reader, judges: Judges, loss: Sequence[Card] = ()) -> None:
 def _same(one: Card, other: Card) -> bool:
     """Whether two cards are of one model: by its weights, wherever they lie, or by name where no weights were counted."""
     return one.sha256 == other.sha256 if one.sha256 and other.sha256 else one.name == other.name
+
+
+def _related(one: Card, other: Card) -> bool:
+    """Whether two of the zoo's models began with one tower."""
+    return any({one.name, other.name} <= line for line in LINES)
 
 
 def named(judges: Judges) -> dict[str, Any]:

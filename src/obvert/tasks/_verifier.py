@@ -5,6 +5,9 @@ weight * sum over layers of |mean(x) - mean*| + |var(x) - var*|
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from torch import Tensor
 
 from obvert.core import Answer, Autoencoder, Card, Objective, ObvertError, Reader
@@ -46,5 +49,16 @@ def verifier(name: str, real: Tensor, *, device: str = "auto", weight: float = W
             return [seen[layer] for layer in names]
 
     else:
-        raise ObvertError(f"need a verifier with layers of pictures, such as zoo/vae or zoo/vlm-2, got {name}")
-    return weight * FeatureStatistics.of(layers, real.to(model.device)), model.card
+        raise ObvertError(f"need a verifier with layers of pictures, such as zoo/vae, got {name}")
+    return weight * FeatureStatistics.of(Tower(card=model.card, layers=layers), real.to(model.device)), model.card
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tower:
+    """Pictures -> the tokens of some layers, and whose they are, for the record."""
+
+    card: Card
+    layers: Callable[[Tensor], list[Tensor]]
+
+    def __call__(self, x: Tensor) -> list[Tensor]:
+        return self.layers(x)
